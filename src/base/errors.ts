@@ -24,7 +24,7 @@ export function declareError(
   message: string,
   statusCode: number,
 ): BtlErrorConstructor {
-  return createFastifyError(code, message, statusCode) as unknown as BtlErrorConstructor
+  return createFastifyError(code, message, statusCode)
 }
 
 export function isBtlError(error: unknown): error is BtlError {
