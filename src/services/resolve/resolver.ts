@@ -16,7 +16,7 @@ import type { SiteStore, SiteVersion } from '../../base/ports/store.ts'
 import type { ResolveConfig } from './config.ts'
 import { BadRecord, NotFound, NotLocal, Timeout, Unreachable } from './errors.ts'
 import { createRecentFailures } from './recent-failures.ts'
-import { createSingleFlight } from './single-flight.ts'
+import { createSingleFlight } from '../../base/single-flight.ts'
 
 export interface ResolverDeps {
   dht: Pick<DhtNode, 'getMutable' | 'getImmutable'>
