@@ -1,0 +1,143 @@
+/**
+ * Everything `npm start` and `npm test` need on a machine that has Node 20 and npm, said in one line
+ * each; does nothing where nothing changed. Plain JavaScript, since it runs before anything is installed.
+ */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, extname, join } from 'node:path'
+import { arch, argv, env, exit, getuid, stdout } from 'node:process'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const at = (...parts) => join(root, ...parts)
+const say = (text) => stdout.write(`setup: ${text}\n`)
+
+/** Node of the project: the one every script and child process runs on. */
+const pinnedNode = at('node_modules', `node-linux-${arch}`, 'bin', 'node')
+
+/** Debian packages of the tests, with a file that is there once the package is. */
+const testPackages = {
+  aria2: '/usr/bin/aria2c',
+  chromium: '/usr/bin/chromium',
+  curl: '/usr/bin/curl',
+  'g++': '/usr/bin/g++',
+  iproute2: '/usr/sbin/ip',
+  'libtorrent-rasterbar-dev': '/usr/include/libtorrent/session.hpp',
+  mktorrent: '/usr/bin/mktorrent',
+  'nginx-light': '/usr/sbin/nginx',
+  'pkg-config': '/usr/bin/pkg-config',
+  python3: '/usr/bin/python3',
+  'python3-libtorrent': '/usr/share/doc/python3-libtorrent',
+  'qbittorrent-nox': '/usr/bin/qbittorrent-nox',
+  tcpdump: '/usr/bin/tcpdump',
+  'transmission-cli': '/usr/bin/transmission-create',
+  'transmission-daemon': '/usr/bin/transmission-daemon',
+  wrk: '/usr/bin/wrk',
+}
+
+function run(command, args, options = {}) {
+  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options })
+  if (result.error) throw result.error
+  return result.status === 0
+}
+
+function fail(text) {
+  say(text)
+  exit(1)
+}
+
+function installModules() {
+  const stamp = at('node_modules', '.btlinkd-lock')
+  const lock = createHash('sha256')
+    .update(readFileSync(at('package-lock.json')))
+    .digest('hex')
+  const done = existsSync(stamp) && readFileSync(stamp, 'utf8') === lock
+  if (!done || !existsSync(pinnedNode)) {
+    say(
+      'installing the npm packages of package-lock.json, Node 24 among them (npm ci, about 400 MB)',
+    )
+    // The npm that started us, on the node that runs it: `npm ci` removes the one in node_modules.
+    const npm =
+      env.npm_execpath && env.npm_node_execpath
+        ? [env.npm_node_execpath, env.npm_execpath]
+        : ['npm']
+    const args = [...npm.slice(1), 'ci', '--no-audit', '--no-fund', '--loglevel=error']
+    if (!run(npm[0], args)) fail('npm ci failed: see its message above')
+    try {
+      const version = execFileSync(pinnedNode, ['--version'], { encoding: 'utf8' }).trim()
+      say(`node ${version} for ${arch} runs`)
+    } catch (error) {
+      fail(`the Node of node_modules does not run on this machine (${arch}): ${error.message}`)
+    }
+    writeFileSync(stamp, lock)
+  }
+}
+
+function filesUnder(folder) {
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+}
+
+/** What tsc leaves behind: pages, styles, SQL, the launcher. */
+function copyAssets(files) {
+  for (const file of files) {
+    if (extname(file) === '.ts' || extname(file) === '.md') continue
+    const target = at('dist', file.slice(at('src').length + 1))
+    mkdirSync(dirname(target), { recursive: true })
+    cpSync(file, target)
+  }
+}
+
+function build() {
+  const stamp = at('dist', '.built')
+  const files = filesUnder(at('src'))
+  const inputs = [...files, at('src'), at('tsconfig.json'), at('tsconfig.build.json')]
+  const newest = Math.max(...inputs.map((file) => statSync(file).mtimeMs))
+  const list = files.sort().join('\n')
+  const done =
+    existsSync(stamp) && statSync(stamp).mtimeMs > newest && readFileSync(stamp, 'utf8') === list
+  if (done) return
+  say('compiling src/ into dist/ (tsc)')
+  rmSync(at('dist'), { recursive: true, force: true })
+  const tsc = at('node_modules', 'typescript', 'bin', 'tsc')
+  if (!run(pinnedNode, [tsc, '-p', 'tsconfig.build.json'])) fail('tsc found mistakes: see above')
+  copyAssets(files)
+  writeFileSync(stamp, list)
+}
+
+function installPackages() {
+  const missing = Object.keys(testPackages).filter((name) => !existsSync(testPackages[name]))
+  if (missing.length === 0) return
+  if (getuid() === 0 && existsSync('/usr/bin/apt-get')) {
+    say(`installing the Debian packages ${missing.join(' ')} (apt-get)`)
+    const quiet = { env: { ...env, DEBIAN_FRONTEND: 'noninteractive' } }
+    const install = ['install', '-y', '-qq', '--no-install-recommends', ...missing]
+    run('apt-get', ['update', '-qq'], quiet)
+    if (run('apt-get', install, quiet)) return
+  }
+  const still = Object.keys(testPackages).filter((name) => !existsSync(testPackages[name]))
+  const command = `apt-get install ${still.join(' ')}`
+  say(`MISSING: ${still.join(', ')}`)
+  say(`MISSING: tests that need them are left out; as root: ${command}`)
+  if (env.CI) exit(1)
+}
+
+const goal = argv[2]
+if (goal !== 'start' && goal !== 'test') {
+  say('usage: node .ci/setup.mjs start|test')
+  exit(2)
+}
+installModules()
+if (goal === 'start') build()
+if (goal === 'test') installPackages()
