@@ -2,6 +2,8 @@
  * A household in network namespaces: boxes on one switch, each with its own address, and nothing of
  * it in the machine's own network. Needs root.
  */
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { getuid, pid } from 'node:process'
 import { output } from './processes.ts'
 import type { Cleanup } from './temp.ts'
@@ -62,4 +64,12 @@ export async function household(t: Cleanup, ...names: string[]): Promise<Box[]> 
 /** Cuts a box off, or plugs it in again. */
 export async function plug(box: Box, connected: boolean): Promise<void> {
   await inside(box.netns, 'link', 'set', 'eth0', connected ? 'up' : 'down')
+}
+
+/** Lets programs started in the box find `host` at `address`; `ip netns exec` shows them this file. */
+export async function nameHost(t: Cleanup, box: Box, host: string, address: string): Promise<void> {
+  const folder = join('/etc/netns', box.netns)
+  await mkdir(folder, { recursive: true })
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  await writeFile(join(folder, 'hosts'), `127.0.0.1 localhost\n${address} ${host}\n`)
 }
