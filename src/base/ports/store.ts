@@ -19,6 +19,8 @@ export interface BlobStore {
   get(sha256: Sha256): Promise<StoredBlob | undefined>
   /** Links a complete file into the store (a finished download); hashes it first. */
   adopt(path: string, signal?: AbortSignal): Promise<StoredBlob>
+  /** Takes back one `put` whose purpose failed: the blob goes unless a torrent or another put holds it. */
+  discard(sha256: Sha256): Promise<void>
 }
 
 /** The folders of torrents under `store/torrents`, written for a published or uploaded torrent. */
