@@ -56,6 +56,8 @@ function configuration(options: DaemonOptions): Record<string, Section> {
     dns: { port: 0 },
     dht: { port: 0, allow_local: true, ...bootstrap },
     swarm: { port: 0, lsd: false, allow_local: true },
+    // A name asked for a moment too early is not missing for long.
+    btlink: { missing_cache: '1s' },
   }
   for (const [name, section] of Object.entries(options.config ?? {})) {
     base[name] = { ...base[name], ...section }

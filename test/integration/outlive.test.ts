@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { createTestDaemon, familyOf } from '../support/daemon.ts'
+import { PYTHON } from '../support/libtorrent.ts'
+import { neighbours, publish, publishedSite, SITE } from '../support/neighbours.ts'
+import { missing } from '../support/processes.ts'
+import { until } from '../support/until.ts'
+
+// What the issue allows a killed role to take until it answers again.
+const HEAL_MS = 3000
+const SHORT = { btlink: { record_cache: '1s' } }
+const skip = missing(PYTHON, '/usr/bin/curl')
+
+describe('a box', { skip }, () => {
+  it('shows the last known good page, marked stale, when nobody answers (B27, G13)', async (t) => {
+    const { a, b } = await neighbours(t, { config: SHORT })
+    const site = await publishedSite(t, a, b)
+    // Whole on disk before the publisher goes.
+    for (const path of ['/style.css', '/sub/', '/big.bin']) {
+      assert.equal((await b.get(site.host, path)).status, 200)
+    }
+    await a.stop()
+    await b.stop()
+    // The same box, started again where no other node exists.
+    const alone = await createTestDaemon(t, { state: b.state, config: SHORT })
+    const page = await alone.get(site.host)
+    assert.equal(page.status, 200)
+    assert.equal(page.text(), SITE['index.html'])
+    assert.equal(page.headers['x-btlink-stale'], '1')
+    assert.deepEqual((await alone.get(site.host, '/big.bin')).body, SITE['big.bin'])
+  })
+
+  it('shows an update of the other box within its cache time (G12)', async (t) => {
+    const { a, b } = await neighbours(t, { config: SHORT })
+    const site = await publishedSite(t, a, b)
+    await writeFile(join(site.folder, 'index.html'), '<title>second</title>')
+    const again = await publish(a, site.folder, 'home')
+    assert.ok(again.changed && again.seq > site.seq)
+    await until(
+      'the update',
+      async () => {
+        const page = await b.get(site.host)
+        return (
+          page.headers['x-btlink-seq'] === String(again.seq) &&
+          page.text() === '<title>second</title>'
+        )
+      },
+      { timeoutMs: 60_000, everyMs: 250 },
+    )
+    const unchanged = await publish(a, site.folder, 'home')
+    assert.deepEqual(
+      { changed: unchanged.changed, seq: unchanged.seq, infoHash: unchanged.infoHash },
+      { changed: false, seq: again.seq, infoHash: again.infoHash },
+    )
+  })
+
+  it('heals within seconds of the death of any role and forgets nothing', async (t) => {
+    const { a, b } = await neighbours(t)
+    const site = await publishedSite(t, a, b)
+    for (const role of ['swarm', 'web']) {
+      const pid = await a.rolePid(role)
+      assert.ok(pid, `no process for ${role}`)
+      process.kill(pid, 'SIGKILL')
+      const since = Date.now()
+      await until(
+        `${role} to come back`,
+        async () => {
+          const next = await a.rolePid(role)
+          if (next === undefined || next === pid) return false
+          return (await a.get(site.host, '/', { maxSeconds: 2 })).status === 200
+        },
+        { timeoutMs: 15_000, everyMs: 25 },
+      )
+      assert.ok(Date.now() - since <= HEAL_MS, `${role} took ${Date.now() - since} ms`)
+      const again = await publish(a, site.folder, 'home')
+      assert.deepEqual([again.changed, again.seq], [false, site.seq])
+    }
+  })
+
+  it('ends within ten seconds and leaves no process', async (t) => {
+    const box = await createTestDaemon(t)
+    const pid = await box.rolePid('web')
+    assert.ok(pid)
+    const since = Date.now()
+    await box.stop()
+    assert.ok(Date.now() - since < 10_000)
+    assert.deepEqual(await familyOf(pid), [])
+    assert.throws(() => process.kill(pid, 0))
+  })
+})
