@@ -24,10 +24,13 @@ export function utf8(text: string): Uint8Array {
   return new TextEncoder().encode(text)
 }
 
+// Without `stream` a decoder keeps nothing between calls.
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 /** The text of UTF-8 bytes, or undefined where they are not valid UTF-8. */
 export function utf8Text(bytes: Uint8Array): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return strictUtf8.decode(bytes)
   } catch {
     return undefined
   }

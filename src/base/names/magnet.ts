@@ -2,23 +2,20 @@
 import { MAX_SALT_BYTES } from '../bep44.ts'
 import { EMPTY, fromHex, toHex } from '../bytes.ts'
 import { type InfoHash, infoHash, publicKey } from '../hashes.ts'
+import { MAX_HINTS, trackerUrls, webSeedUrls } from '../hint-urls.ts'
+import { formatPeerAddress, parsePeerAddress } from '../peer-address.ts'
 import type { PeerAddress } from '../ports/dht-node.ts'
 import type { SwarmHints } from '../ports/torrent-engine.ts'
 import { decodeBase32 } from './base32.ts'
 import { BadMagnet, UnwritableName } from './errors.ts'
 import type { InfoHashName, KeyName, Name } from './name.ts'
-import { formatPeerAddress, parsePeerAddress } from './peer-address.ts'
 
 const MAX_CHARACTERS = 16_384
 const MAX_PARAMETERS = 200
-const MAX_HINTS = 20
-const MAX_URL = 1024
 const MAX_TITLE = 255
 const SCHEME = /^magnet:\?/i
 const BTIH = /^urn:btih:(.*)$/i
 const BTPK = /^urn:btpk:(.*)$/i
-const TRACKER_PROTOCOLS = ['http:', 'https:', 'udp:', 'ws:', 'wss:']
-const WEB_SEED_PROTOCOLS = ['http:', 'https:']
 
 export interface Magnet {
   name: InfoHashName | KeyName
@@ -94,22 +91,6 @@ function readInfoHashName(values: readonly string[]): InfoHashName {
   throw new BadMagnet('it has neither xt=urn:btih: nor xs=urn:btpk:')
 }
 
-/** A URL without credentials and fragment, or undefined where it is none of these protocols. */
-function soundUrl(text: string, protocols: readonly string[]): string | undefined {
-  if (text.length > MAX_URL || !URL.canParse(text)) return undefined
-  const url = new URL(text)
-  if (!protocols.includes(url.protocol) || url.hostname === '') return undefined
-  if (url.username !== '' || url.password !== '') return undefined
-  url.hash = ''
-  return url.href
-}
-
-const soundUrls = (values: readonly string[] | undefined, protocols: readonly string[]): string[] =>
-  [...new Set((values ?? []).flatMap((value) => soundUrl(value, protocols) ?? []))].slice(
-    0,
-    MAX_HINTS,
-  )
-
 function soundPeers(values: readonly string[] | undefined): PeerAddress[] {
   const peers = new Map<string, PeerAddress>()
   for (const value of values ?? []) {
@@ -144,8 +125,8 @@ export function parseMagnet(text: string): Magnet {
     readInfoHashName(parameters.get('xt') ?? [])
   const title = soundTitle(parameters.get('dn'))
   const hints = {
-    trackers: soundUrls(parameters.get('tr'), TRACKER_PROTOCOLS),
-    webSeeds: soundUrls(parameters.get('ws'), WEB_SEED_PROTOCOLS),
+    trackers: trackerUrls(parameters.get('tr') ?? []),
+    webSeeds: webSeedUrls(parameters.get('ws') ?? []),
     peers: soundPeers(parameters.get('x.pe')),
   }
   return title === undefined ? { name, hints } : { name, title, hints }

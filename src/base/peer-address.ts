@@ -1,5 +1,5 @@
-/** `host:port` of a magnet's `x.pe`, addresses only: a name in a link must not make us ask a DNS. */
-import type { PeerAddress } from '../ports/dht-node.ts'
+/** `host:port` in links and torrents, addresses only: a name in a link must not make us ask a DNS. */
+import type { PeerAddress } from './ports/dht-node.ts'
 
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/
 const PEER = /^(?:\[([0-9a-fA-F:.]{2,45})\]|([0-9.]{7,15})):(\d{1,5})$/
