@@ -26,6 +26,8 @@ export interface DaemonOptions {
 
 export interface TestDaemon {
   readonly state: string
+  /** The supervisor; the roles are below it. */
+  readonly pid: number
   /** Port by listener: `http`, `gateway`, `dht`, `swarm`. */
   port(listener: string): number
   /** `host:port` other nodes bootstrap from. */
@@ -82,7 +84,7 @@ async function childrenOf(parent: number): Promise<{ pid: number; command: strin
   return found
 }
 
-/** Every process below `pid`, itself first: what has to be gone after a stop. */
+/** Every process below `pid`. */
 export async function familyOf(pid: number): Promise<{ pid: number; command: string }[]> {
   const children = await childrenOf(pid)
   const below = await Promise.all(children.map((child) => familyOf(child.pid)))
@@ -139,6 +141,9 @@ export async function createTestDaemon(
   await launch()
   return {
     state,
+    get pid() {
+      return running.pid
+    },
     port,
     get dhtNode() {
       return `${address}:${port('dht')}`
