@@ -2,7 +2,7 @@
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
-import { type Cleanup, tempFolder } from './temp.ts'
+import { type Cleanup, finallyDo, tempFolder } from './temp.ts'
 
 export const CHROMIUM = '/usr/bin/chromium'
 
@@ -34,6 +34,6 @@ export async function browser(
     headless: true,
     args: [...SWITCHES, ...(options.switches ?? [])],
   })
-  t.after(() => opened.close())
+  finallyDo(t, () => opened.close())
   return opened
 }

@@ -6,7 +6,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { getuid, pid } from 'node:process'
 import { output } from './processes.ts'
-import type { Cleanup } from './temp.ts'
+import { type Cleanup, finallyDo } from './temp.ts'
 
 const IP = '/usr/sbin/ip'
 let households = 0
@@ -34,7 +34,7 @@ export async function household(t: Cleanup, ...names: string[]): Promise<Box[]> 
   const switchNs = `${prefix}-sw`
   const made: string[] = []
   // Registered before the first is made: what a failure leaves half done goes too.
-  t.after(async () => {
+  finallyDo(t, async () => {
     for (const netns of made) await ip('netns', 'del', netns).catch(() => undefined)
   })
   const make = async (netns: string) => {
@@ -70,6 +70,6 @@ export async function plug(box: Box, connected: boolean): Promise<void> {
 export async function nameHost(t: Cleanup, box: Box, host: string, address: string): Promise<void> {
   const folder = join('/etc/netns', box.netns)
   await mkdir(folder, { recursive: true })
-  t.after(() => rm(folder, { recursive: true, force: true }))
+  finallyDo(t, () => rm(folder, { recursive: true, force: true }))
   await writeFile(join(folder, 'hosts'), `127.0.0.1 localhost\n${address} ${host}\n`)
 }

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Cleanup } from './temp.ts'
+import { type Cleanup, finallyDo } from './temp.ts'
 
 export interface RunOptions {
   cwd?: string
@@ -131,7 +131,7 @@ export function start(
       await once(child, 'exit')
     }
   }
-  t.after(stop)
+  finallyDo(t, stop)
   return {
     pid: child.pid ?? -1,
     child,

@@ -8,9 +8,33 @@ export interface Cleanup {
   after(fn: () => void | Promise<void>): void
 }
 
+const stacks = new WeakMap<Cleanup, (() => void | Promise<void>)[]>()
+
+/** Cleans up when the test ends, what came last first: node:test would begin with the first. */
+export function finallyDo(t: Cleanup, fn: () => void | Promise<void>): void {
+  const known = stacks.get(t)
+  if (known) {
+    known.push(fn)
+    return
+  }
+  const stack = [fn]
+  stacks.set(t, stack)
+  t.after(async () => {
+    const failures: unknown[] = []
+    for (let next = stack.pop(); next; next = stack.pop()) {
+      try {
+        await next()
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw new AggregateError(failures, 'cleaning up failed')
+  })
+}
+
 /** A new empty folder, removed when the test ends. */
 export async function tempFolder(t: Cleanup, name = 'btl'): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), `${name}-`))
-  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
+  finallyDo(t, () => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
   return folder
 }
