@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { createTestDaemon, familyOf } from '../support/daemon.ts'
+import { createTestDaemon, familyOf, writeSite } from '../support/daemon.ts'
 import { PYTHON } from '../support/libtorrent.ts'
 import { neighbours, publish, publishedSite, SITE } from '../support/neighbours.ts'
 import { missing } from '../support/processes.ts'
+import { tempFolder } from '../support/temp.ts'
 import { until } from '../support/until.ts'
 
 // What the issue allows a killed role to take until it answers again.
@@ -77,6 +79,36 @@ describe('a box', { skip }, () => {
       const again = await publish(a, site.folder, 'home')
       assert.deepEqual([again.changed, again.seq], [false, site.seq])
     }
+  })
+
+  it('keeps what it acknowledged when everything is killed at once', async (t) => {
+    const box = await createTestDaemon(t)
+    const folder = join(await tempFolder(t, 'site'), 'site')
+    const seqs: number[] = []
+    for (const text of ['one', 'two', 'three']) {
+      await writeSite(folder, { 'index.html': text })
+      const { seq, host } = await publish(box, folder, 'home', '--no-dht-wait')
+      seqs.push(seq)
+      const family = await familyOf(box.pid)
+      box.kill('SIGKILL')
+      for (const { pid } of family) process.kill(pid, 'SIGKILL')
+      await box.restart()
+      const page = await box.get(host)
+      assert.deepEqual([page.status, page.text()], [200, text])
+      assert.equal(page.headers['x-btlink-seq'], String(seq))
+    }
+    assert.deepEqual(
+      seqs,
+      [...new Set(seqs)].toSorted((a, b) => a - b),
+    )
+  })
+
+  it('leaves no role behind when its supervisor is killed', async (t) => {
+    const box = await createTestDaemon(t)
+    const family = await familyOf(box.pid)
+    assert.ok(family.length >= 2)
+    box.kill('SIGKILL')
+    await until('the roles to end', () => family.every(({ pid }) => !existsSync(`/proc/${pid}`)))
   })
 
   it('ends within ten seconds and leaves no process', async (t) => {

@@ -51,6 +51,18 @@ describe('two boxes in one network', { skip }, () => {
     await tab.goto(`http://${host}.localhost:${b.port('http')}/sub/`)
     assert.equal(await tab.title(), 'Below')
 
+    // A23 and A17: each torrent is an origin of its own; salted names share their key's cookies.
+    const { infoHash } = await publish(a, folder, 'home', '--salt', 'two')
+    await tab.evaluate(`localStorage.setItem('seen', 'home')`)
+    await tab.evaluate(`document.cookie = 'all=1; domain=${host}.localhost; path=/'`)
+    await until('the salted name on box b', async () => (await b.get(`two.${host}`)).status === 200)
+    await tab.goto(`http://two.${host}.localhost:${b.port('http')}/`)
+    assert.equal(await tab.evaluate(`localStorage.getItem('seen')`), null)
+    assert.equal(await tab.evaluate('document.cookie'), 'all=1')
+    await tab.goto(`http://${infoHash}-ih.btlink.localhost:${b.port('http')}/`)
+    assert.equal(await tab.evaluate(`localStorage.getItem('seen')`), null)
+    assert.equal(await tab.evaluate('document.cookie'), '')
+
     await tcpdump.stop()
     const seen = await output(TCPDUMP, ['-nn', '-A', '-r', capture], { timeoutMs: 60_000 })
     assert.ok((await readFile(capture)).length > 700_000, 'the content did not pass this wire')
