@@ -36,7 +36,8 @@ describe('error codes', () => {
 
   it('have messages in lower case without the word "error"', () => {
     const odd = errors.filter(
-      ({ message }) => /\berror\b/i.test(message) || /^[A-Z][a-z]+ /.test(message) || message === '',
+      ({ message }) =>
+        /\berror\b/i.test(message) || /^[A-Z][a-z]+ /.test(message) || message === '',
     )
     assert.deepEqual(
       odd.map(({ code, message }) => `${code}: ${message}`),
