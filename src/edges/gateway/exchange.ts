@@ -1,0 +1,83 @@
+/** One request to a site and its answer, as the handlers of the chain see it. */
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { hostOf, type Name } from '../../base/names/index.ts'
+import type { InfoHash } from '../../base/hashes.ts'
+import { closeSignal, errorResponse, type RequestTarget } from '../http/index.ts'
+
+export interface Exchange {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  readonly target: RequestTarget
+  readonly name: Name
+  /** What site hosts end in here, with the port: `btlink.localhost:42080`. */
+  readonly rootAuthority: string
+  readonly isHead: boolean
+  readonly onlyIfCached: boolean
+  /** Empty where the request has no query. */
+  readonly query: URLSearchParams
+  /** Aborts when the client leaves. */
+  signal(): AbortSignal
+}
+
+/** @returns whether it answered; the next in the chain is asked otherwise */
+export type Handler = (exchange: Exchange) => Promise<boolean> | boolean
+
+const NO_QUERY = new URLSearchParams()
+
+export function createExchange(
+  req: IncomingMessage,
+  res: ServerResponse,
+  target: RequestTarget,
+  place: { name: Name; rootAuthority: string },
+): Exchange {
+  let signal: AbortSignal | undefined
+  return {
+    req,
+    res,
+    target,
+    name: place.name,
+    rootAuthority: place.rootAuthority,
+    isHead: req.method === 'HEAD',
+    onlyIfCached: req.headers['cache-control']?.includes('only-if-cached') ?? false,
+    query: target.query === undefined ? NO_QUERY : new URLSearchParams(target.query),
+    signal: () => (signal ??= closeSignal(res)),
+  }
+}
+
+/** `http://<ih>-ih.btlink.localhost:42080`: the immutable origin of a torrent, reached as this request was. */
+export const torrentOrigin = (
+  { target, rootAuthority }: { target: { scheme: string }; rootAuthority: string },
+  infoHash: InfoHash,
+): string => `${target.scheme}://${hostOf({ kind: 'infohash', infoHash }, rootAuthority)}`
+
+/** Sends a whole answer; a HEAD gets its headers. `headers` are name and value in turn. */
+export function answer(
+  { req, res }: Pick<Exchange, 'req' | 'res'>,
+  statusCode: number,
+  headers: string[],
+  body?: Uint8Array | string,
+): void {
+  if (body !== undefined) {
+    headers.push('Content-Length', String(Buffer.byteLength(body)))
+  } else if (statusCode !== 304 && statusCode !== 204) headers.push('Content-Length', '0')
+  res.writeHead(statusCode, headers)
+  if (body === undefined || req.method === 'HEAD') res.end()
+  else res.end(body)
+}
+
+/** Sends the page or JSON for an error; ends with a reset where the answer had begun. @returns the request's id, for the log */
+export function answerError(
+  { req, res }: Pick<Exchange, 'req' | 'res'>,
+  error: unknown,
+  extra: readonly string[] = [],
+): string {
+  const requestId = randomUUID()
+  const { statusCode, headers, body } = errorResponse(error, req.headers.accept, requestId)
+  // What the client still wants to send will not be read, so the connection cannot be used again.
+  if (!req.complete) headers.push('Connection', 'close')
+  res.writeHead(statusCode, [...headers, ...extra])
+  if (req.method === 'HEAD') res.end()
+  else res.end(body)
+  return requestId
+}

@@ -1,0 +1,224 @@
+/** The gateway's server: reads whose host was asked, and hands the request to a site or to the root page. */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import fastify, { type FastifyInstance } from 'fastify'
+import { codeOf, messageOf } from '../../base/errors.ts'
+import type { Clock } from '../../base/ports/clock.ts'
+import type { Component, Stats } from '../../base/ports/component.ts'
+import type { Library, LinkResolver, Publisher } from '../../base/ports/content.ts'
+import type { Log } from '../../base/ports/log.ts'
+import {
+  addressSet,
+  BadRequest,
+  createHttpServer,
+  describeError,
+  errorResponse,
+  refuseSocket,
+  requestTarget,
+  UpgradeRefused,
+  type AddressSet,
+} from '../http/index.ts'
+import { createContentChain } from './chain.ts'
+import type { GatewayConfig } from './config.ts'
+import { BadProxyList, Busy } from './errors.ts'
+import { answer, answerError, createExchange } from './exchange.ts'
+import { createPlaces, type Place } from './places.ts'
+import { rootRoutes, type RootRequest } from './root-routes.ts'
+
+export interface GatewayDeps {
+  resolver: LinkResolver
+  library: Library
+  publisher: Publisher
+  log: Log
+  clock: Clock
+  /** Announce addresses put into magnets and torrent files. */
+  trackers?: readonly string[]
+}
+
+export interface Gateway extends Component {
+  /** Takes further connections too: `server.emit('connection', tlsSocket)`. */
+  readonly server: Server
+  /** Bound port; 0 while it does not listen. */
+  readonly port: number
+  stats(): Stats
+}
+
+const SWEEP_MS = 10_000
+
+function trustedProxies(entries: readonly string[]): AddressSet {
+  const set = addressSet(entries)
+  if ('bad' in set) throw new BadProxyList(set.bad)
+  return set
+}
+
+/** RFC 9112 §3.2: a request with two Host lines is refused; Node keeps the first silently. */
+function hasTwoHosts({ rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts++
+  }
+  return hosts > 1
+}
+
+export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway {
+  const { log } = deps
+  const { btlink, proxy, uploads } = config
+  const trackers = deps.trackers ?? []
+  const proxies = trustedProxies(btlink.trusted_proxies)
+  const gatewayDomains = btlink.gateway_domains.map((domain) => domain.toLowerCase())
+  const places = createPlaces({ tld: btlink.tld, gatewayDomains })
+  const chain = createContentChain(
+    { ...deps, trackers },
+    {
+      waitTimeoutMs: btlink.wait_timeout,
+      memoryBytes: btlink.memory_cache,
+    },
+  )
+  const rootRequests = new WeakMap<IncomingMessage, RootRequest>()
+  const counts = { requests: 0, errors: 0, aborted: 0, active: 0 }
+  let sweeper: NodeJS.Timeout | undefined
+
+  function fail(req: IncomingMessage, res: ServerResponse, error: unknown): void {
+    // Nobody is there to read an answer.
+    if (codeOf(error) === 'BTL_ERR_HTTP_CLIENT_LEFT' || res.destroyed) {
+      counts.aborted++
+      res.destroy()
+      return
+    }
+    const { statusCode, code } = describeError(error)
+    counts.errors++
+    const requestId = res.headersSent ? undefined : answerError({ req, res }, error)
+    const fields = { requestId, code, host: req.headers.host, url: req.url?.slice(0, 200) }
+    if (statusCode === 500 || requestId === undefined) {
+      log.error({ ...fields, reason: messageOf(error), err: error }, 'a request failed')
+    } else if (statusCode > 500) log.info({ ...fields, statusCode }, 'a request went unanswered')
+  }
+
+  async function serveSite(
+    req: IncomingMessage,
+    res: ServerResponse,
+    what: { target: RootRequest['target']; place: Extract<Place, { kind: 'site' }> },
+  ): Promise<void> {
+    counts.active++
+    try {
+      if (counts.active > btlink.max_requests) throw new Busy(btlink.max_requests)
+      await chain.handle(createExchange(req, res, what.target, what.place))
+    } catch (error) {
+      fail(req, res, error)
+    } finally {
+      counts.active--
+    }
+  }
+
+  function route(req: IncomingMessage, res: ServerResponse, toRoot: () => void): void {
+    counts.requests++
+    try {
+      if (hasTwoHosts(req)) throw new BadRequest('two Host lines')
+      const target = requestTarget(req, proxies)
+      const place = places(target.authority)
+      if (place.kind === 'site') {
+        void serveSite(req, res, { target, place })
+        return
+      }
+      const path = target.query === undefined ? target.path : `${target.path}?${target.query}`
+      if (place.kind === 'redirect') {
+        const location = `${target.scheme}://${place.authority}${path}`
+        answer({ req, res }, 307, ['Location', location, 'Cache-Control', 'public, max-age=3600'])
+        return
+      }
+      rootRequests.set(req, { target, rootAuthority: place.rootAuthority })
+      // Fastify routes by path: an absolute-form target is brought to origin form.
+      req.url = path
+      toRoot()
+    } catch (error) {
+      fail(req, res, error)
+    }
+  }
+
+  const limits = {
+    headerTimeoutMs: btlink.header_timeout,
+    idleTimeoutMs: btlink.idle_timeout,
+    maxConnections: btlink.max_connections,
+  }
+  // Content goes past Fastify: its paths belong to torrents, not to a router, and through its hooks
+  // a 4 KiB file costs a third more time (bench/gateway.ts).
+  const app: FastifyInstance = fastify({
+    serverFactory: (handler) =>
+      createHttpServer(limits, (req, res) => route(req, res, () => handler(req, res))),
+    forceCloseConnections: true,
+    exposeHeadRoutes: true,
+    frameworkErrors: (error, request, reply) => {
+      fail(request.raw, reply.hijack().raw, error)
+    },
+  })
+  app.setErrorHandler((error, request, reply) => {
+    const { statusCode } = describeError(error)
+    if (statusCode >= 500 || reply.raw.destroyed) {
+      fail(request.raw, reply.hijack().raw, error)
+      return
+    }
+    counts.errors++
+    const { headers, body } = errorResponse(error, request.headers.accept, request.id)
+    for (let i = 0; i < headers.length; i += 2) {
+      void reply.header(headers[i] ?? '', headers[i + 1])
+    }
+    if (!request.raw.complete) void reply.header('connection', 'close')
+    void reply.code(statusCode).send(body)
+  })
+  void app.register(async (instance) => {
+    rootRoutes(instance, {
+      deps: {
+        ...deps,
+        trackers,
+        proxies,
+        facts: (req) => {
+          const found = rootRequests.get(req)
+          if (!found) throw new BadRequest('it came past the gateway')
+          return found
+        },
+      },
+      config: { tld: btlink.tld, uploads },
+    })
+  })
+  const { server } = app
+  server.on('upgrade', (req: IncomingMessage, socket) => {
+    refuseSocket(socket, new UpgradeRefused((req.headers.upgrade ?? '').slice(0, 50)))
+  })
+
+  function boundPort(): number {
+    const address = server.address()
+    return typeof address === 'object' && address !== null ? address.port : 0
+  }
+
+  return {
+    name: 'gateway',
+    server,
+    get port() {
+      return boundPort()
+    },
+    async start(signal) {
+      signal.throwIfAborted()
+      await app.listen({ host: proxy.address, port: proxy.http_port })
+      sweeper = setInterval(() => chain.content.files.sweep(), SWEEP_MS)
+      sweeper.unref()
+      log.info({ port: boundPort() }, 'gateway listens')
+    },
+    async stop() {
+      clearInterval(sweeper)
+      await app.close()
+      await chain.content.files.closeAll()
+      chain.content.memory.clear()
+    },
+    health: () =>
+      server.listening
+        ? { status: 'ok', score: 100 }
+        : { status: 'down', score: 0, detail: 'does not listen' },
+    stats: () => ({
+      requests_total: counts.requests,
+      errors_total: counts.errors,
+      aborted_total: counts.aborted,
+      active: counts.active,
+      memory_cache_bytes: chain.content.memory.size(),
+    }),
+  }
+}

@@ -1,0 +1,61 @@
+/** The page that shows a folder: for people, without scripts, right for any name a torrent may have. */
+import { formatSize } from '../../base/units.ts'
+import { html, page, type Html } from '../http/index.ts'
+import type { Folder } from './tree.ts'
+
+export interface ListingFacts {
+  folder: Folder
+  /** From the root of the site. */
+  segments: readonly string[]
+  magnet: string
+  infoHash: string
+  /** The `-ih` origin, where this very version stays. */
+  origin: string
+}
+
+// Names as people sort them: `2` before `10`, `a` beside `A`. Ties by code unit, so that it is one order.
+const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' })
+const byName = (a: string, b: string): number =>
+  collator.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0)
+
+const sorted = <T>(map: ReadonlyMap<string, T>): [string, T][] =>
+  [...map].sort(([a], [b]) => byName(a, b))
+
+/** Relative, so that it works under every host; `./` keeps `a:b` from being read as a scheme. */
+const hrefOf = (name: string): string => `./${encodeURIComponent(name.toWellFormed())}`
+
+const row = (href: string, label: string, size: string): Html =>
+  html`<tr><td><a href="${href}">${label}</a></td><td class="size">${size}</td></tr>
+`
+
+function crumbs(segments: readonly string[]): Html[] {
+  return segments.map((name, i) => {
+    const up = '../'.repeat(segments.length - 1 - i)
+    return up === '' ? html` / ${name}` : html` / <a href="${up}">${name}</a>`
+  })
+}
+
+export function listingPage(facts: ListingFacts): string {
+  const { folder, segments, magnet, infoHash, origin } = facts
+  const rows = [
+    ...(segments.length > 0 ? [row('../', '../', '')] : []),
+    ...sorted(folder.folders).map(([name, { length }]) =>
+      row(`${hrefOf(name)}/`, `${name}/`, formatSize(length)),
+    ),
+    ...sorted(folder.files).map(([name, file]) => row(hrefOf(name), name, formatSize(file.length))),
+  ]
+  const root =
+    segments.length === 0 ? html`/` : html`<a href="${'../'.repeat(segments.length)}">/</a>`
+  const title = segments.length === 0 ? 'Files' : `Files in ${segments.join('/')}`
+  return page(
+    title,
+    html`<h1>${root}${crumbs(segments)}</h1>
+<table>
+<thead><tr><th scope="col">Name</th><th scope="col" class="size">Size</th></tr></thead>
+<tbody>
+${rows}</tbody>
+</table>
+<p><a href="${magnet}">Magnet link</a> · <a href="?format=zip">Zip</a> · <a href="?format=tar">Tar</a> · <a href="/.btlink/site.torrent">Torrent</a></p>
+<p class="dim">Torrent <a href="${origin}/"><code>${infoHash}</code></a>, ${formatSize(folder.length)} here.</p>`,
+  )
+}
