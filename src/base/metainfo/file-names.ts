@@ -1,4 +1,5 @@
 /** Names out of a torrent: which bytes may stand in them, and whether two files are in each other's way. */
+import { type BencodeReader, isDigit, readLength } from '../bencode-reader.ts'
 import { utf8Text } from '../bytes.ts'
 import { refuse, shown } from './errors.ts'
 
@@ -13,35 +14,55 @@ const C1_CONTROLS = /[\u0080-\u009f]/
 
 export interface FileName {
   text: string
-  /** Of the file itself; a text that was no UTF-8 has U+FFFD where it was not. */
+  /** A text that was no UTF-8 has U+FFFD where it was not. */
   isUtf8: boolean
 }
 
-function refuseByte(byte: number, what: string): void {
-  if (byte === SLASH) refuse(`${what} has a slash inside`)
-  if (byte === 0) refuse(`${what} has a NUL byte inside`)
-  if (byte < SPACE || byte === DELETE) refuse(`${what} has a control character inside`)
+interface Span {
+  readonly bytes: Buffer
+  readonly start: number
+  readonly end: number
 }
 
-/** @param what whose name it is, for messages */
-export function readFileName(bytes: Uint8Array, what: string): FileName {
-  if (bytes.length === 0) refuse(`${what} is empty`)
-  if (bytes.length > MAX_NAME_BYTES) refuse(`${what} is longer than ${MAX_NAME_BYTES} bytes`)
+function faultOfByte(byte: number): string {
+  if (byte === SLASH) return 'has a slash inside'
+  return byte === 0 ? 'has a NUL byte inside' : 'has a control character inside'
+}
+
+/** @param subject index of the file, or what the name is of; made into words only for a message */
+function refuseName(subject: number | string, fault: string): never {
+  const what = typeof subject === 'number' ? `a name in the path of file ${subject}` : subject
+  return refuse(`${what} ${fault}`)
+}
+
+function readBeyondAscii({ bytes, start, end }: Span, subject: number | string): FileName {
+  const span = bytes.subarray(start, end)
+  const strict = utf8Text(span)
+  const text = strict ?? span.toString('utf8')
+  if (C1_CONTROLS.test(text)) refuseName(subject, 'has a control character inside')
+  return { text, isUtf8: strict !== undefined }
+}
+
+/** Reads a name that the reader stands before. Up to 100,000 times a torrent, so nothing is made in vain. */
+export function readFileName(reader: BencodeReader, subject: number | string): FileName {
+  if (!isDigit(reader.bytes[reader.at])) refuseName(subject, 'is no byte string')
+  const { bytes } = reader
+  const length = readLength(reader)
+  const start = reader.at
+  const end = start + length
+  if (length === 0) refuseName(subject, 'is empty')
+  if (length > MAX_NAME_BYTES) refuseName(subject, `is longer than ${MAX_NAME_BYTES} bytes`)
   let isAscii = true
-  let text = ''
-  for (const byte of bytes) {
-    refuseByte(byte, what)
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] ?? 0
+    if (byte < SPACE || byte === SLASH || byte === DELETE) refuseName(subject, faultOfByte(byte))
     if (byte > DELETE) isAscii = false
   }
-  if (isAscii) {
-    text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
-    if (text === '.' || text === '..') refuse(`${what} is "${text}"`)
-    return { text, isUtf8: true }
-  }
-  const strict = utf8Text(bytes)
-  text = strict ?? new TextDecoder().decode(bytes)
-  if (C1_CONTROLS.test(text)) refuse(`${what} has a control character inside`)
-  return { text, isUtf8: strict !== undefined }
+  reader.at = end
+  if (!isAscii) return readBeyondAscii({ bytes, start, end }, subject)
+  const text = bytes.toString('latin1', start, end)
+  if (text === '.' || text === '..') refuseName(subject, `is "${text}"`)
+  return { text, isUtf8: true }
 }
 
 export interface FileTree {
@@ -49,44 +70,33 @@ export interface FileTree {
   add(path: readonly string[]): void
 }
 
-/** Folders are numbered, so that the work and memory for a path grow with its length only. */
-export function createFileTree(): FileTree {
-  const FILE = -1
-  const entries = new Map<string, number>()
-  let folders = 0
-  let lastPath: readonly string[] = []
-  let lastFolders: number[] = []
+const FILE = 'file'
+interface Folder extends Map<string, Folder | typeof FILE> {}
 
-  function folderIn(parent: number, name: string): number {
-    const key = `${parent}/${name}`
-    const known = entries.get(key)
+/** Folder by folder, so that the work and memory for a path grow with its length only. */
+export function createFileTree(): FileTree {
+  const root: Folder = new Map()
+  let folders = 0
+
+  function folderIn(parent: Folder, name: string): Folder {
+    const known = parent.get(name)
     if (known === FILE) refuse(`${shown(name)} is both a file and a folder`)
-    if (known !== undefined) return known
+    if (known) return known
     if (++folders > MAX_FOLDERS) refuse(`more than ${MAX_FOLDERS} folders`)
-    entries.set(key, folders)
-    return folders
+    const made: Folder = new Map()
+    parent.set(name, made)
+    return made
   }
 
   function add(path: readonly string[]): void {
-    const depth = path.length - 1
-    const known = lastFolders
-    const ids: number[] = []
-    let parent = 0
-    // Files of one folder mostly follow each other.
-    let same = true
-    for (let i = 0; i < depth; i++) {
-      const name = path[i] ?? ''
-      same &&= i < known.length && lastPath[i] === name
-      parent = same ? (known[i] ?? 0) : folderIn(parent, name)
-      ids.push(parent)
-    }
-    const key = `${parent}/${path[depth] ?? ''}`
-    const there = entries.get(key)
+    const last = path.length - 1
+    let parent = root
+    for (let i = 0; i < last; i++) parent = folderIn(parent, path[i] ?? '')
+    const name = path[last] ?? ''
+    const there = parent.get(name)
     if (there === FILE) refuse(`two files are named ${shown(path.join('/'))}`)
-    if (there !== undefined) refuse(`${shown(path.join('/'))} is both a file and a folder`)
-    entries.set(key, FILE)
-    lastPath = path
-    lastFolders = ids
+    if (there) refuse(`${shown(path.join('/'))} is both a file and a folder`)
+    parent.set(name, FILE)
   }
 
   return { add }

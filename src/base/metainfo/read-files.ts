@@ -9,8 +9,8 @@ import type { Slices } from './slices.ts'
 
 const MAX_FILES = 100_000
 const MAX_PATH_NAMES = 64
-// Linux's PATH_MAX.
-const MAX_PATH_BYTES = 4096
+// Linux's PATH_MAX, and what bencode adds.
+const MAX_PATH_BYTES = 4096 + 64 * 4
 const FILES_A_SLICE = 200
 const PAD_FOLDER = '.pad'
 
@@ -20,66 +20,66 @@ interface Path {
 }
 
 interface FileEntry {
-  length: number | undefined
+  length: number
   path: Path | undefined
   utf8Path: Path | undefined
   attributes: string
 }
 
 /** BEP 47: `l` is a symbolic link, `p` a pad. */
-export function readAttributes(reader: BencodeReader, what: string): string {
-  const attributes = latin1(bytesOf(reader, `attr of ${what}`))
-  if (attributes.includes('l')) refuse(`${what} is a symbolic link`)
+export function readAttributes(reader: BencodeReader): string {
+  const attributes = latin1(bytesOf(reader, '"attr"'))
+  if (attributes.includes('l')) refuse('a file is a symbolic link')
   return attributes
 }
 
-function readPath(reader: BencodeReader, what: string): Path {
-  openList(reader, `the path of ${what}`)
-  const path: Path = { names: [], isUtf8: true }
-  let bytes = 0
+/** Shares names with the path before: in large torrents most folders are the same. */
+function readPath(reader: BencodeReader, index: number, before: readonly string[]): Path {
+  const names: string[] = []
+  let isUtf8 = true
+  openList(reader, 'the path of a file')
+  const start = reader.at
   while (hasMore(reader)) {
-    const raw = bytesOf(reader, `a name in the path of ${what}`)
-    bytes += raw.length + 1
-    if (path.names.length === MAX_PATH_NAMES) refuse(`the path of ${what} is too deep`)
-    if (bytes > MAX_PATH_BYTES) refuse(`the path of ${what} is too long`)
-    const name = readFileName(raw, `a name in the path of ${what}`)
-    path.names.push(name.text)
-    path.isUtf8 &&= name.isUtf8
+    const name = readFileName(reader, index)
+    const known = before[names.length]
+    names.push(known === name.text ? known : name.text)
+    isUtf8 &&= name.isUtf8
+    if (names.length > MAX_PATH_NAMES) refuse(`the path of file ${index} is too deep`)
   }
-  return path
+  // In bencode, where every name has a length and a colon for its slash.
+  if (reader.at - start > MAX_PATH_BYTES) refuse(`the path of file ${index} is too long`)
+  // A slice has no room left to grow, which an array that was pushed to has plenty of.
+  return { names: names.slice(), isUtf8 }
 }
 
-function readEntry(reader: BencodeReader, what: string): FileEntry {
-  const entry: FileEntry = {
-    length: undefined,
-    path: undefined,
-    utf8Path: undefined,
-    attributes: '',
-  }
-  openDict(reader, what)
+function readEntry(reader: BencodeReader, index: number, before: readonly string[]): FileEntry {
+  let length: number | undefined
+  let path: Path | undefined
+  let utf8Path: Path | undefined
+  let attributes = ''
+  openDict(reader, 'a file')
   for (let key = ''; hasMore(reader); ) {
     key = keyAfter(reader, key)
-    if (key === 'length') entry.length = sizeOf(reader, `the length of ${what}`)
-    else if (key === 'path') entry.path = readPath(reader, what)
-    else if (key === 'path.utf-8') entry.utf8Path = readPath(reader, what)
-    else if (key === 'attr') entry.attributes = readAttributes(reader, what)
-    else if (key === 'symlink path') refuse(`${what} is a symbolic link`)
-    else skipSmall(reader, what)
+    if (key === 'length') length = sizeOf(reader, 'the length of a file')
+    else if (key === 'path') path = readPath(reader, index, before)
+    else if (key === 'path.utf-8') utf8Path = readPath(reader, index, before)
+    else if (key === 'attr') attributes = readAttributes(reader)
+    else if (key === 'symlink path') refuse(`file ${index} is a symbolic link`)
+    else skipSmall(reader)
   }
-  return entry
+  if (length === undefined) refuse(`file ${index} has no length`)
+  return { length, path, utf8Path, attributes }
 }
 
 function toFile(entry: FileEntry, index: number, offset: number): TorrentFile {
   const { length, path, utf8Path } = entry
-  const what = `file ${index}`
   const isPad = entry.attributes.includes('p')
-  if (length === undefined) refuse(`${what} has no length`)
   if (!Number.isSafeInteger(offset + length)) refuse('the lengths add up to too much')
   const names = (utf8Path?.isUtf8 ? utf8Path : (path ?? utf8Path))?.names ?? []
   if (names.length === 0) {
     // A pad needs no path, since it is no file to anyone.
     if (isPad) return { index, path: [PAD_FOLDER, String(index)], length, offset, isPad }
-    refuse(`${what} has no path`)
+    refuse(`file ${index} has no path`)
   }
   const inPadFolder = names[0] === PAD_FOLDER && names.length > 1
   return { index, path: names, length, offset, isPad: isPad || inPadFolder }
@@ -89,15 +89,17 @@ function toFile(entry: FileEntry, index: number, offset: number): TorrentFile {
 export function* readFiles(reader: BencodeReader): Slices<TorrentFile[]> {
   const files: TorrentFile[] = []
   const tree: FileTree = createFileTree()
+  let before: readonly string[] = []
   let offset = 0
   openList(reader, '"files"')
   while (hasMore(reader)) {
     const index = files.length
     if (index === MAX_FILES) refuse(`more than ${MAX_FILES} files`)
-    const file = toFile(readEntry(reader, `file ${index}`), index, offset)
+    const file = toFile(readEntry(reader, index, before), index, offset)
     // Pads of one size have one name in some torrents.
     if (!file.isPad) tree.add(file.path)
     files.push(file)
+    before = file.path
     offset += file.length
     if (index % FILES_A_SLICE === 0) yield
   }

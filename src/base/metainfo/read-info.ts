@@ -6,17 +6,13 @@ import { type InfoHash, infoHash } from '../hashes.ts'
 import { refuse } from './errors.ts'
 import { type FileName, readFileName } from './file-names.ts'
 import type { Metainfo, TorrentFile } from './metainfo.ts'
+import { MAX_PIECE_LENGTH, MIN_PIECE_LENGTH, PIECE_HASH_BYTES } from './piece-length.ts'
 import { readAttributes, readFiles } from './read-files.ts'
 import { bytesOf, hasMore, keyAfter, openDict, sizeOf, skipLarge } from './read-values.ts'
 import type { Slices } from './slices.ts'
 
 const MAX_INFO_BYTES = 10 * 1024 * 1024
-/** BEP 52 has the same least; blocks are as large, so smaller pieces would be parts of blocks. */
-export const MIN_PIECE_LENGTH = 16 * 1024
-/** A piece is held in memory until it is verified. */
-export const MAX_PIECE_LENGTH = 64 * 1024 * 1024
 const PIECE_LENGTH_STEP = 1024
-const HASH_BYTES = 20
 const HASHED_A_SLICE = 512 * 1024
 
 interface Found {
@@ -47,7 +43,7 @@ function readEntry(reader: BencodeReader, key: string, found: Found): boolean {
   const what = `"${key}"`
   switch (key) {
     case 'attr':
-      found.attributes = readAttributes(reader, 'the file')
+      found.attributes = readAttributes(reader)
       return true
     case 'length':
       found.length = sizeOf(reader, what)
@@ -56,10 +52,10 @@ function readEntry(reader: BencodeReader, key: string, found: Found): boolean {
       found.metaVersion = sizeOf(reader, what)
       return true
     case 'name':
-      found.name = readFileName(bytesOf(reader, what), what)
+      found.name = readFileName(reader, what)
       return true
     case 'name.utf-8':
-      found.utf8Name = readFileName(bytesOf(reader, what), what)
+      found.utf8Name = readFileName(reader, what)
       return true
     case 'piece length':
       found.pieceLength = sizeOf(reader, what)
@@ -91,9 +87,9 @@ function checkPieces(pieceLength: number, pieces: Uint8Array, totalLength: numbe
   if (pieceLength % PIECE_LENGTH_STEP !== 0) {
     refuse(`a piece length of ${pieceLength} is no multiple of 1024`)
   }
-  if (pieces.length % HASH_BYTES !== 0) refuse('"pieces" is no multiple of 20 bytes')
+  if (pieces.length % PIECE_HASH_BYTES !== 0) refuse('"pieces" is no multiple of 20 bytes')
   const needed = Math.ceil(totalLength / pieceLength)
-  const there = pieces.length / HASH_BYTES
+  const there = pieces.length / PIECE_HASH_BYTES
   if (there !== needed) refuse(`${there} piece hashes for ${needed} pieces`)
 }
 
@@ -124,7 +120,7 @@ function check(found: Found): Omit<Metainfo, 'infoHash' | 'info'> {
     isPrivate: found.isPrivate ?? false,
     files,
     pieceLength,
-    pieceCount: pieces.length / HASH_BYTES,
+    pieceCount: pieces.length / PIECE_HASH_BYTES,
     pieces,
     totalLength,
   }

@@ -20,6 +20,7 @@ import type { Slices } from './slices.ts'
 const MAX_DEPTH = 80
 const STEPS_A_SLICE = 10_000
 
+/** @param what names the value in messages; so it does below */
 export function bytesOf(reader: BencodeReader, what: string): Uint8Array {
   if (!isDigit(reader.bytes[reader.at])) refuse(`${what} is no byte string`)
   return readString(reader)
@@ -62,8 +63,8 @@ export function keyAfter(reader: BencodeReader, previous: string): string {
 }
 
 /** Passes over a small value nobody reads, or refuses it as not small. */
-export function skipSmall(reader: BencodeReader, what: string): void {
-  if (skip(reader, [], MAX_DEPTH, 1000) === 0) refuse(`${what} has too many values`)
+export function skipSmall(reader: BencodeReader): void {
+  if (skip(reader, [], MAX_DEPTH, 1000) === 0) refuse('a value nobody asked for is too large')
 }
 
 /** Passes over a value of any size. */
