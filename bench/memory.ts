@@ -1,0 +1,107 @@
+/**
+ * Resident memory of all roles together: idle, with 50 seeded torrents, with 1,000 known sites; and
+ * how long `npm start` takes to be ready the second time.
+ */
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createTestDaemon, familyOf, type TestDaemon, writeSite } from '../test/support/daemon.ts'
+import { start } from '../test/support/processes.ts'
+import { ROOT } from '../test/support/sources.ts'
+import { tempFolder } from '../test/support/temp.ts'
+import { until } from '../test/support/until.ts'
+import { type Bench, bench } from './runner.ts'
+import { knownSites } from './known-sites.ts'
+
+const SETTLE_MS = 20_000
+const SITES = 1000
+const TORRENTS = 50
+const MB = 1024
+
+async function residentMb(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) / MB
+}
+
+/** RSS of the daemon and everything below it, in MB; shared pages count for each process. */
+async function memory(b: Bench, box: TestDaemon): Promise<number> {
+  await sleep(SETTLE_MS)
+  let sum = await residentMb(box.pid)
+  b.say(`  supervisor ${sum.toFixed(0)} MB`)
+  for (const { pid, command } of await familyOf(box.pid)) {
+    const mb = await residentMb(pid)
+    sum += mb
+    b.say(`  ${/--role (\w+)/.exec(command)?.[1] ?? command} ${mb.toFixed(0)} MB`)
+  }
+  return sum
+}
+
+async function seeding(b: Bench, box: TestDaemon): Promise<void> {
+  const folder = await tempFolder(b, 'sites')
+  for (let i = 0; i < TORRENTS; i++) {
+    const site = join(folder, String(i))
+    await writeSite(site, { 'index.html': `site ${i}`, 'data.bin': randomBytes(200_000) })
+    await box.json('publish', site, '--key', 'many', '--salt', `s${i}`, '--no-dht-wait')
+  }
+}
+
+/** Seconds from `npm start` until the API answers. */
+async function npmStart(b: Bench, state: string): Promise<number> {
+  const env = {
+    ...process.env,
+    BTLINKD_STATE_DIR: state,
+    BTLINKD_DHT__PORT: '0',
+    BTLINKD_DHT__BOOTSTRAP_NODES: '[]',
+    BTLINKD_SWARM__PORT: '0',
+    BTLINKD_SWARM__LSD: 'false',
+    BTLINKD_GATEWAY__PORT: '0',
+    BTLINKD_PROXY__HTTP_PORT: '0',
+    BTLINKD_PROXY__HTTPS_PORT: '0',
+  }
+  const since = performance.now()
+  const npm = start(b, 'npm', ['start'], { cwd: ROOT, env })
+  await until(
+    'npm start to be ready',
+    async () => {
+      if (npm.child.exitCode !== null) throw new Error(npm.output())
+      const text = await readFile(join(state, 'run', 'listeners.json'), 'utf8')
+      const { gateway } = JSON.parse(text) as Record<string, { port: number }>
+      return (await fetch(`http://127.0.0.1:${gateway?.port}/api/health`)).status > 0
+    },
+    { timeoutMs: 120_000, everyMs: 20 },
+  )
+  const seconds = (performance.now() - since) / 1000
+  // npm passes no signal on: end what it started, from the leaves up.
+  const family = await familyOf(npm.pid)
+  for (const { pid, command } of family) {
+    if (command.includes('launch.mjs') || command.includes('main.')) process.kill(pid, 'SIGTERM')
+  }
+  await npm.exited
+  return seconds
+}
+
+await bench('memory', async (b) => {
+  const box = await createTestDaemon(b)
+  b.report({ what: 'idle', value: await memory(b, box), unit: 'MB', atMost: 220 })
+  await seeding(b, box)
+  const seeded = await memory(b, box)
+  b.report({ what: `with ${TORRENTS} seeded torrents`, value: seeded, unit: 'MB', atMost: 320 })
+  await box.stop()
+
+  const state = join(await tempFolder(b, 'known'), 'state')
+  await knownSites(state, SITES)
+  const knowing = await createTestDaemon(b, { state })
+  const known = await memory(b, knowing)
+  b.report({ what: `with ${SITES} known sites`, value: known, unit: 'MB', atMost: 400 })
+  await knowing.stop()
+
+  const home = join(await tempFolder(b, 'start'), 'state')
+  await npmStart(b, home)
+  b.report({
+    what: 'npm start to ready, second run',
+    value: await npmStart(b, home),
+    unit: 's',
+    atMost: 3,
+  })
+})
