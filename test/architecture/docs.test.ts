@@ -15,7 +15,9 @@ describe('the documentation', () => {
 
   it('links to nothing that is not there', () => {
     const pages = [
-      ...['README.md', 'CHANGELOG.md', 'bench/README.md'],
+      'README.md',
+      'CHANGELOG.md',
+      'bench/README.md',
       ...filesBelow('docs', '.md'),
       ...filesBelow('src', '.md'),
     ]
