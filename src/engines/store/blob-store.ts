@@ -1,0 +1,164 @@
+/** Immutable files by sha256: streamed to a temporary file, synced, then named by their hash. */
+import { createHash } from 'node:crypto'
+import { chmod, type FileHandle, open, rm, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Sha256, sha256 } from '../../base/hashes.ts'
+import type { BlobStore } from '../../base/ports/store.ts'
+import type { BlobShelf } from './blob-shelf.ts'
+import { diskFailure, tempName } from './durable.ts'
+import { Full, TooLarge } from './errors.ts'
+import { BLOB_MODE } from './link-file.ts'
+
+export interface BlobStoreDeps {
+  shelf: BlobShelf
+  /** Folder of the blobs; temporary files stand in it too, so that a rename moves no bytes. */
+  folder: string
+  /** Bytes to leave free on its disk. */
+  minFree: number
+}
+
+type PutOptions = NonNullable<Parameters<BlobStore['put']>[1]>
+
+// Small writes are gathered: one call to the disk for each chunk of a slow upload would be thousands.
+const WRITE_BYTES = 262_144
+// Hashed at once: a few milliseconds on a Raspberry Pi.
+const READ_BYTES = 262_144
+const ASK_FREE_EVERY_BYTES = 33_554_432
+
+/** Gathers chunks into writes of some size. */
+function createGatherer(handle: FileHandle) {
+  let waiting: Uint8Array[] = []
+  let bytes = 0
+
+  async function flush(): Promise<void> {
+    const all = waiting
+    const expected = bytes
+    waiting = []
+    bytes = 0
+    if (expected === 0) return
+    const written = (await handle.writev(all)).bytesWritten
+    if (written < expected) await writeRest(Buffer.concat(all), written)
+  }
+
+  async function writeRest(all: Buffer, from: number): Promise<void> {
+    for (let at = from; at < all.length; ) {
+      at += (await handle.write(all, at)).bytesWritten
+    }
+  }
+
+  return {
+    flush,
+    async write(chunk: Uint8Array): Promise<void> {
+      // A source may use its buffer again once it is asked for the next chunk.
+      waiting.push(chunk.length < WRITE_BYTES ? Uint8Array.from(chunk) : chunk)
+      bytes += chunk.length
+      if (bytes >= WRITE_BYTES) await flush()
+    },
+  }
+}
+
+/** Sha256 and length of a file, read once; `observe` sees every chunk, valid until it returns. */
+export async function hashFile(
+  path: string,
+  options: { observe?: (chunk: Uint8Array) => void; signal?: AbortSignal | undefined } = {},
+): Promise<{ hash: Sha256; length: number }> {
+  const hash = createHash('sha256')
+  const handle = await open(path, 'r')
+  try {
+    const buffer = Buffer.allocUnsafe(READ_BYTES)
+    let length = 0
+    for (;;) {
+      options.signal?.throwIfAborted()
+      const { bytesRead } = await handle.read(buffer, 0, READ_BYTES, length)
+      if (bytesRead === 0) return { hash: sha256(hash.digest('hex')), length }
+      const chunk = buffer.subarray(0, bytesRead)
+      hash.update(chunk)
+      options.observe?.(chunk)
+      length += bytesRead
+    }
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Makes a file that something else wrote as durable and as unchangeable as a blob. */
+export async function seal(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await chmod(path, BLOB_MODE)
+}
+
+export function createBlobStore({ shelf, folder, minFree }: BlobStoreDeps): BlobStore {
+  async function checkFree(): Promise<void> {
+    if (minFree === 0) return
+    const disk = await statfs(folder)
+    if (disk.bavail * disk.bsize < minFree) throw new Full(folder)
+  }
+
+  /** Streams the source into `handle`, and resolves to its hash and length. */
+  async function drain(
+    source: AsyncIterable<Uint8Array>,
+    handle: FileHandle,
+    { observe, maxBytes = Infinity, signal }: PutOptions,
+  ): Promise<{ hash: Sha256; length: number }> {
+    const hash = createHash('sha256')
+    const gatherer = createGatherer(handle)
+    let length = 0
+    let askAt = ASK_FREE_EVERY_BYTES
+    for await (const chunk of source) {
+      signal?.throwIfAborted()
+      length += chunk.length
+      if (length > maxBytes) throw new TooLarge(maxBytes)
+      hash.update(chunk)
+      observe?.(chunk)
+      await gatherer.write(chunk)
+      if (length >= askAt) {
+        await checkFree()
+        askAt = length + ASK_FREE_EVERY_BYTES
+      }
+    }
+    await gatherer.flush()
+    return { hash: sha256(hash.digest('hex')), length }
+  }
+
+  return {
+    async put(source, options = {}) {
+      const temp = join(folder, tempName('put'))
+      let held: Sha256 | undefined
+      try {
+        options.signal?.throwIfAborted()
+        await checkFree()
+        const handle = await open(temp, 'wx', 0o600)
+        try {
+          const { hash, length } = await drain(source, handle, options)
+          // Before the look whether it is there: from now on a removal elsewhere leaves it alone.
+          shelf.hold(hash)
+          held = hash
+          await handle.chmod(BLOB_MODE)
+          await handle.sync()
+          return await shelf.place(temp, hash, length)
+        } finally {
+          await handle.close()
+        }
+      } catch (error) {
+        if (held) shelf.release(held)
+        await rm(temp, { force: true })
+        throw diskFailure(error, folder)
+      }
+    },
+    get: (hash) => shelf.find(hash),
+    async adopt(path, signal) {
+      const { hash, length } = await hashFile(path, { signal })
+      await seal(path)
+      return shelf.share(path, hash, length)
+    },
+    async discard(hash) {
+      shelf.release(hash)
+      await shelf.lock(() => shelf.dropUnowned(hash))
+    },
+  }
+}

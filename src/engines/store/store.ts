@@ -1,0 +1,85 @@
+/** The store: blobs and torrents on disk, sites in state.db, keys in their files. */
+import { rm, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import { formatSize } from '../../base/units.ts'
+import type { Health } from '../../base/ports/component.ts'
+import type { Log } from '../../base/ports/log.ts'
+import type { Store } from '../../base/ports/store.ts'
+import { createBlobShelf } from './blob-shelf.ts'
+import { createBlobStore } from './blob-store.ts'
+import { type StoreConfig, storePaths } from './config.ts'
+import { createDatabase } from './database.ts'
+import { createFile, makeFolder, onDisk, sweep, tempName } from './durable.ts'
+import { Full } from './errors.ts'
+import { createKeyStore } from './key-store.ts'
+import { createSiteStore } from './site-store.ts'
+import { createTorrentFolders } from './torrent-folders.ts'
+
+export interface StoreDeps {
+  log: Log
+}
+
+export function createStore({ log }: StoreDeps, config: StoreConfig): Store {
+  const paths = storePaths(config)
+  const db = createDatabase(paths.database)
+  const shelf = createBlobShelf(paths)
+
+  /** Says now, naming the folder, what the first upload would find out otherwise. */
+  async function checkWritable(folder: string): Promise<void> {
+    const probe = join(folder, tempName('tmp'))
+    try {
+      await onDisk(folder, () => createFile(probe, new Uint8Array(0), 0o600))
+    } catch (error) {
+      // A full disk still serves what is on it.
+      if (!(error instanceof Full)) throw error
+      log.warn({ folder }, 'the disk is full: nothing new is stored')
+    } finally {
+      await rm(probe, { force: true })
+    }
+  }
+
+  async function prepareFolder(folder: string, mode: number): Promise<void> {
+    const left = await onDisk(folder, async () => {
+      await makeFolder(folder, mode)
+      return sweep(folder)
+    })
+    if (left > 0) log.info({ folder, left }, 'removed what a crash left half done')
+    await checkWritable(folder)
+  }
+
+  async function health(): Promise<Health> {
+    if (!db.isOpen()) return { status: 'down', score: 0, detail: 'the store is not open' }
+    const disk = await statfs(paths.blobs).catch(() => undefined)
+    if (!disk) return { status: 'down', score: 0, detail: `cannot read ${paths.blobs}` }
+    const free = disk.bavail * disk.bsize
+    if (free < config.min_free) {
+      const detail = `only ${formatSize(free)} free for ${paths.blobs}: nothing new is stored`
+      return { status: 'degraded', score: 40, detail }
+    }
+    return { status: 'ok', score: 100 }
+  }
+
+  return {
+    name: 'store',
+    blobs: createBlobStore({ shelf, folder: paths.blobs, minFree: config.min_free }),
+    torrents: createTorrentFolders(paths, shelf),
+    sites: createSiteStore(db, config),
+    keys: createKeyStore(paths.keys, log),
+    async start(signal) {
+      signal.throwIfAborted()
+      // First, because its lock keeps a second daemon from sweeping what this one is writing.
+      await db.open()
+      try {
+        for (const folder of [paths.blobs, paths.torrents]) await prepareFolder(folder, 0o755)
+        await prepareFolder(paths.keys, 0o700)
+      } catch (error) {
+        db.close()
+        throw error
+      }
+    },
+    async stop() {
+      db.close()
+    },
+    health,
+  }
+}
