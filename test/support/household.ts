@@ -61,11 +61,6 @@ export async function household(t: Cleanup, ...names: string[]): Promise<Box[]> 
   return boxes
 }
 
-/** Cuts a box off, or plugs it in again. */
-export async function plug(box: Box, connected: boolean): Promise<void> {
-  await inside(box.netns, 'link', 'set', 'eth0', connected ? 'up' : 'down')
-}
-
 /** Lets programs started in the box find `host` at `address`; `ip netns exec` shows them this file. */
 export async function nameHost(t: Cleanup, box: Box, host: string, address: string): Promise<void> {
   const folder = join('/etc/netns', box.netns)
