@@ -8,7 +8,7 @@ export function toHex(bytes: Uint8Array): string {
 
 /** The bytes of a hex string that was checked before; see hashes.ts for checked ones. */
 export function fromHex(hex: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(hex, 'hex'))
+  return new Uint8Array(Buffer.from(hex, 'hex'))
 }
 
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
@@ -16,7 +16,18 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 export function concatBytes(...parts: Uint8Array[]): Uint8Array {
-  return Buffer.concat(parts)
+  return joinBytes(parts)
+}
+
+/** `concatBytes` for lists of any length: a call has room for some 100,000 arguments only. */
+export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    joined.set(part, at)
+    at += part.length
+  }
+  return joined
 }
 
 /** UTF-8 bytes of a text. */
@@ -42,5 +53,5 @@ export function latin1(bytes: Uint8Array): string {
 }
 
 export function fromLatin1(text: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(text, 'latin1'))
+  return new Uint8Array(Buffer.from(text, 'latin1'))
 }

@@ -1,6 +1,6 @@
 /** `pieces` of a torrent out of its data in order, in chunks of any size. */
 import { createHash } from 'node:crypto'
-import { concatBytes } from '../bytes.ts'
+import { joinBytes } from '../bytes.ts'
 
 export interface PieceHasher {
   /** The chunk is not kept. Hashing holds the loop: about 1 ms a megabyte. */
@@ -32,7 +32,7 @@ export function createPieceHasher(pieceLength: number): PieceHasher {
     },
     finish() {
       if (inPiece > 0) close()
-      return concatBytes(...hashes)
+      return joinBytes(hashes)
     },
   }
 }

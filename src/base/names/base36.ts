@@ -6,7 +6,8 @@ import { EMPTY, fromHex, toHex } from '../bytes.ts'
 import { type PublicKey, publicKey } from '../hashes.ts'
 import { BadBase36 } from './errors.ts'
 
-const ALPHABET = /^[0-9a-z]+$/
+// Not after lower-casing, which makes a `k` of the Kelvin sign.
+const ALPHABET = /^[0-9a-zA-Z]+$/
 const LEADING_ZEROS = /^0*/
 // Big-number arithmetic is quadratic: a cap keeps a hostile text from holding the loop.
 const MAX_CHARACTERS = 4096
@@ -29,7 +30,7 @@ export function decodeBase36(text: string): Uint8Array {
   const lower = text.toLowerCase()
   if (lower === '') throw new BadBase36('', 'it is empty')
   if (lower.length > MAX_CHARACTERS) throw new BadBase36(shown(text), 'it is too long')
-  if (!ALPHABET.test(lower)) {
+  if (!ALPHABET.test(text)) {
     throw new BadBase36(shown(text), 'only digits and the letters a to z may stand in it')
   }
   const zeros = LEADING_ZEROS.exec(lower)?.[0].length ?? 0

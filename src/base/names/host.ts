@@ -54,6 +54,10 @@ function bad({ host, tld }: Pick<Place, 'host' | 'tld'>, fault: string): never {
   throw new BadName(shown, fault, tld, tld, tld, tld)
 }
 
+/** ASCII only: the Kelvin sign is no `k`. */
+const lowerCase = (text: string): string =>
+  text.replace(/[A-Z]+/g, (capitals) => capitals.toLowerCase())
+
 /**
  * Reads a `Host` header or the host of a URL. Port, one trailing dot and upper case are taken off
  * first; the rightmost label that is the top-level one is the root.
@@ -65,7 +69,7 @@ export function parseHost(host: string, options: HostOptions): BtlinkHost {
   if (host.startsWith('[')) return { kind: 'none' }
   const colon = host.indexOf(':')
   const port = colon < 0 ? '' : host.slice(colon)
-  const name = (colon < 0 ? host : host.slice(0, colon)).toLowerCase()
+  const name = lowerCase(colon < 0 ? host : host.slice(0, colon))
   const labels = (name.endsWith('.') ? name.slice(0, -1) : name).split('.')
   const root = labels.lastIndexOf(tld)
   if (root < 0) {
@@ -185,16 +189,11 @@ function toNewRoot(left: readonly string[], place: Place): BtlinkHost {
 }
 
 /**
- * The canonical host of a name: salts as labels of their own.
- * @throws UnwritableName where salt or host is too long
+ * The canonical host of a name: salts as labels of their own. It always fits: the longest salt and
+ * key with a top-level label of 63 characters make 251.
+ * @throws UnwritableName where the salt has more than 64 bytes
  */
-export function hostOf(name: Name, tld: string): string {
-  const host = [...labelsOf(name), tld].join('.')
-  if (host.length > MAX_HOST) {
-    throw new UnwritableName('a host name', `it would be longer than ${MAX_HOST} characters`)
-  }
-  return host
-}
+export const hostOf = (name: Name, tld: string): string => [...labelsOf(name), tld].join('.')
 
 function labelsOf(name: Name): string[] {
   if (name.kind === 'infohash') return [`${name.infoHash}-ih`]

@@ -38,7 +38,9 @@ function readParameters(query: string): Map<string, string[]> {
       .slice(0, equals)
       .toLowerCase()
       .replace(/\.\d+$/, '')
-    const value = unescaped(part.slice(equals + 1))
+    const written = part.slice(equals + 1)
+    // In a display name, and only there, a plus is what forms make of a space.
+    const value = unescaped(key === 'dn' ? written.replaceAll('+', ' ') : written)
     if (value === undefined) continue
     const values = parameters.get(key)
     if (values) values.push(value)
@@ -101,11 +103,9 @@ function soundPeers(values: readonly string[] | undefined): PeerAddress[] {
 }
 
 function soundTitle(values: readonly string[] | undefined): string | undefined {
-  // In a display name, and only there, a plus is what forms make of a space.
   const [title] = values ?? []
   const clean = title
-    ?.replaceAll('+', ' ')
-    .replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, '')
+    ?.replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, '')
     .trim()
     .slice(0, MAX_TITLE)
   return clean === '' ? undefined : clean

@@ -10,8 +10,9 @@ import { fromHex, fromLatin1, latin1, toHex } from '../bytes.ts'
 
 const HEX_LABEL = /^x(?:[0-9a-f]{2})+$/
 // A hyphen at either end is allowed in a salt but makes a certificate for the host unusable in
-// Firefox, so such salts take the hex form.
-const PLAIN_LABEL = /^[0-9a-z_](?:[0-9a-z_-]{0,61}[0-9a-z_])?$/
+// Firefox; and browsers refuse what looks like punycode and is none. Such salts take the hex form,
+// although they are read in either.
+const PLAIN_LABEL = /^(?!xn--)[0-9a-z_](?:[0-9a-z_-]{0,61}[0-9a-z_])?$/
 // 62 digits and the `x` fill a label of 63.
 const BYTES_IN_LABEL = 31
 
@@ -24,20 +25,8 @@ export function saltOfLabels(labels: readonly string[]): Uint8Array {
   return fromLatin1(labels.join('.'))
 }
 
-/** Browsers refuse a host with a malformed punycode label, so a salt must not become one. */
-function isPunycodeSafe(text: string): boolean {
-  if (!text.includes('xn--')) return true
-  const url = `http://${text}.btlink/`
-  return URL.canParse(url) && new URL(url).hostname === `${text}.btlink`
-}
-
-function isPlain(labels: readonly string[]): boolean {
-  return (
-    labels.every((label) => PLAIN_LABEL.test(label)) &&
-    !isHexSalt(labels) &&
-    isPunycodeSafe(labels.join('.'))
-  )
-}
+const isPlain = (labels: readonly string[]): boolean =>
+  labels.every((label) => PLAIN_LABEL.test(label)) && !isHexSalt(labels)
 
 /** The labels that a salt is canonically written as; none for no salt. */
 export function labelsOfSalt(salt: Uint8Array): string[] {
