@@ -1,0 +1,90 @@
+/** Finds peers of a torrent while somebody wants it: DHT, trackers and the own network, each at its own pace. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { InfoHash } from '../../base/hashes.ts'
+import type { DhtNode, PeerAddress } from '../../base/ports/dht-node.ts'
+import type { Log } from '../../base/ports/log.ts'
+import type { PeerSource } from '../../base/ports/torrent-engine.ts'
+
+const FIRST_AGAIN_MS = 5000
+const LAST_AGAIN_MS = 5 * 60_000
+
+export interface Sought {
+  infoHash: InfoHash
+  isPrivate: boolean
+  trackers: readonly string[]
+  /** All of it is here: others may come, nobody is needed. */
+  isSeed?: boolean
+}
+
+export interface DiscoveryDeps {
+  dht: Pick<DhtNode, 'peers'>
+  log: Log
+  /** Peers a tracker names, and how long until it may be asked again; see trackers.ts. */
+  trackers: {
+    announce(sought: Sought, signal: AbortSignal): AsyncIterable<PeerAddress[]>
+  }
+  lsd: { seek(infoHash: InfoHash, signal: AbortSignal): AsyncIterable<PeerAddress[]> }
+}
+
+export interface Discovery {
+  /** Keeps a seeded torrent at its trackers and on the own network until `signal`; never throws. */
+  keep(
+    sought: Sought,
+    found: (peers: PeerAddress[], source: PeerSource) => void,
+    signal: AbortSignal,
+  ): void
+  /** Calls back until `signal` aborts; never throws. */
+  run(
+    sought: Sought,
+    found: (peers: PeerAddress[], source: PeerSource) => void,
+    signal: AbortSignal,
+  ): void
+}
+
+export function createDiscovery({ dht, log, trackers, lsd }: DiscoveryDeps): Discovery {
+  /** Asks again and again, less and less often: a torrent nobody has must not keep the network busy. */
+  async function repeat(signal: AbortSignal, once: () => Promise<void>): Promise<void> {
+    for (let wait = FIRST_AGAIN_MS; !signal.aborted; wait = Math.min(wait * 2, LAST_AGAIN_MS)) {
+      try {
+        await once()
+        await sleep(wait, undefined, { signal, ref: false })
+      } catch (error) {
+        if (signal.aborted) return
+        log.debug({ err: error }, 'a search for peers failed')
+        await sleep(wait, undefined, { signal, ref: false }).catch(() => {})
+      }
+    }
+  }
+
+  function keep(
+    sought: Sought,
+    found: (peers: PeerAddress[], source: PeerSource) => void,
+    signal: AbortSignal,
+  ): void {
+    const take = async (batches: AsyncIterable<PeerAddress[]>, source: PeerSource) => {
+      try {
+        for await (const peers of batches) {
+          if (signal.aborted) return
+          found(peers, source)
+        }
+      } catch (error) {
+        if (!signal.aborted)
+          log.debug({ infoHash: sought.infoHash, source, err: error }, 'a search for peers ended')
+      }
+    }
+    void take(trackers.announce(sought, signal), 'tracker')
+    // BEP 27: peers of a private torrent come from its trackers alone.
+    if (!sought.isPrivate) void take(lsd.seek(sought.infoHash, signal), 'lsd')
+  }
+
+  return {
+    keep,
+    run(sought, found, signal) {
+      keep(sought, found, signal)
+      if (sought.isPrivate) return
+      void repeat(signal, async () => {
+        for await (const peers of dht.peers(sought.infoHash, signal)) found(peers, 'dht')
+      })
+    },
+  }
+}

@@ -1,0 +1,235 @@
+/** The torrent engine: which torrents are known, which are in the swarm, and the port's words for both. */
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { codeOf } from '../../base/errors.ts'
+import type { InfoHash } from '../../base/hashes.ts'
+import { type StoreLayout, torrentInfoPath } from '../../base/layout.ts'
+import { decodeInfoInSlices } from '../../base/metainfo/decode.ts'
+import type { Clock } from '../../base/ports/clock.ts'
+import type { DhtNode } from '../../base/ports/dht-node.ts'
+import type { Log } from '../../base/ports/log.ts'
+import type {
+  AddOptions,
+  ByteRange,
+  TorrentEngine,
+  TorrentStatus,
+} from '../../base/ports/torrent-engine.ts'
+import { createSingleFlight } from '../../base/single-flight.ts'
+import { createBroadcast } from './broadcast.ts'
+import type { SwarmConfig } from './config.ts'
+import { TorrentDropped, TorrentNotRunning, TorrentUnknown } from './errors.ts'
+import { MAX_METADATA_BYTES } from './metadata-peer.ts'
+import { RefusedMetadata, searchMetadata } from './metadata-search.ts'
+import { mayDial } from './peer-policy.ts'
+import { loadSeedMark, removeSeedMark, saveSeedMark, seededTorrents } from './resume.ts'
+import { createResidents, type Resident } from './residents.ts'
+import { reuseFiles } from './reuse.ts'
+import { createSwarmHost } from './swarm-host.ts'
+import { verifiedRanges } from './verified-ranges.ts'
+
+const LOADING_AT_ONCE = 4
+
+export interface TorrentEngineDeps {
+  dht: Pick<DhtNode, 'peers' | 'announce'>
+  layout: StoreLayout
+  log: Log
+  clock: Clock
+}
+
+export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig): TorrentEngine {
+  const { layout, log } = deps
+  let stopping = new AbortController()
+  let background: Promise<void> = Promise.resolve()
+  const completed = createBroadcast<InfoHash>(10_000)
+  const host = createSwarmHost(deps, config)
+  const residents = createResidents(
+    { layout, log, host, completed: (ih) => completed.emit(ih) },
+    config,
+  )
+  const adding = createSingleFlight<Resident>()
+
+  function mustRun(): void {
+    if (!host.isRunning()) throw new TorrentNotRunning()
+  }
+
+  async function open(info: Uint8Array, verified: boolean): Promise<Resident> {
+    const metainfo = await decodeInfoInSlices(Uint8Array.from(info))
+    return adding.run(metainfo.infoHash, async () => {
+      mustRun()
+      return residents.get(metainfo.infoHash) ?? (await residents.open(metainfo, verified))
+    })
+  }
+
+  /** A torrent that the store laid down, or an earlier run, is added by its folder's info dict. */
+  async function find(infoHash: InfoHash): Promise<Resident | undefined> {
+    const resident = residents.get(infoHash)
+    if (resident) return resident
+    try {
+      const info = await readFile(torrentInfoPath(layout, infoHash))
+      const opened = await open(info, false)
+      return opened.torrent.metainfo.infoHash === infoHash ? opened : undefined
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return undefined
+      throw error
+    }
+  }
+
+  async function must(infoHash: InfoHash): Promise<Resident> {
+    mustRun()
+    const resident = await find(infoHash)
+    if (resident === undefined) throw new TorrentUnknown(infoHash)
+    return resident
+  }
+
+  async function resumeSeeding(infoHash: InfoHash): Promise<void> {
+    const mark = await loadSeedMark(layout, infoHash)
+    const resident = mark && (await find(infoHash))
+    if (mark === undefined || resident === undefined) return
+    residents.addHints(resident, mark.hints)
+    residents.seed(resident, mark.announceDht)
+  }
+
+  /** A few at a time: a thousand seeded torrents must not hold up the first page that is asked for. */
+  async function resumeAll(signal: AbortSignal): Promise<void> {
+    const source = seededTorrents(layout)
+    const worker = async () => {
+      for (let next = await source.next(); next.done !== true; next = await source.next()) {
+        if (signal.aborted) return
+        const infoHash = next.value
+        try {
+          await resumeSeeding(infoHash)
+        } catch (error) {
+          log.warn({ infoHash, err: error }, 'a seeded torrent could not be taken up again')
+        }
+        await sleep(0)
+      }
+    }
+    await Promise.all(Array.from({ length: LOADING_AT_ONCE }, worker))
+  }
+
+  const statusOf = ({ torrent, seeding, swarm, gone }: Resident): TorrentStatus => {
+    const traffic = swarm?.traffic() ?? { downloaded: 0, uploaded: 0 }
+    return {
+      infoHash: torrent.metainfo.infoHash,
+      verifiedBytes: torrent.verifiedBytes(),
+      totalBytes: torrent.metainfo.totalLength,
+      complete: torrent.isComplete(),
+      seeding,
+      peers: swarm?.peers().length ?? 0,
+      downloadedBytes: gone.downloaded + traffic.downloaded,
+      uploadedBytes: gone.uploaded + traffic.uploaded,
+    }
+  }
+
+  return {
+    name: 'swarm',
+    async start(signal) {
+      signal.throwIfAborted()
+      stopping = new AbortController()
+      await host.start(() => residents.onClientLost())
+      background = resumeAll(stopping.signal).catch((error: unknown) =>
+        log.warn({ err: error }, 'seeded torrents could not be listed'),
+      )
+    },
+    async stop() {
+      stopping.abort()
+      adding.stop()
+      await background
+      await residents.stop()
+      await host.stop()
+      completed.close()
+    },
+    health() {
+      if (!host.isRunning())
+        return { status: 'down', score: 0, detail: 'not listening for BitTorrent peers' }
+      return { status: 'ok', score: 100 }
+    },
+
+    async metainfo(infoHash, hints = {}, signal) {
+      mustRun()
+      signal?.throwIfAborted()
+      const known = residents.get(infoHash)
+      if (known) return known.torrent.metainfo.info
+      const ended = new AbortController()
+      const signals = [stopping.signal, ended.signal, ...(signal ? [signal] : [])]
+      const either = AbortSignal.any(signals)
+      const search = searchMetadata(
+        infoHash,
+        randomBytes(20),
+        async (info) => {
+          try {
+            await decodeInfoInSlices(info, either)
+          } catch (error) {
+            throw new RefusedMetadata('refused', { cause: error })
+          }
+        },
+        either,
+      )
+      search.offer(
+        (hints.peers ?? []).filter(({ host }) => mayDial(host, 'hint', config.allow_local)),
+      )
+      host.discover(
+        { infoHash, isPrivate: false, trackers: hints.trackers ?? [] },
+        (peers, source) =>
+          search.offer(peers.filter((peer) => mayDial(peer.host, source, config.allow_local))),
+        either,
+      )
+      try {
+        return await search.found
+      } finally {
+        ended.abort()
+      }
+    },
+
+    async add(info, options: AddOptions = {}) {
+      mustRun()
+      const resident = await open(
+        info.subarray(0, MAX_METADATA_BYTES + 1),
+        options.verified === true,
+      )
+      if (options.hints) residents.addHints(resident, options.hints)
+      if (options.reuse && options.reuse.length > 0)
+        await reuseFiles(resident.torrent, options.reuse, stopping.signal)
+      return resident.torrent.metainfo.infoHash
+    },
+
+    async want(infoHash, fileIndex, range: ByteRange, urgency, signal) {
+      const { torrent } = await must(infoHash)
+      await torrent.want(fileIndex, range, urgency, signal)
+    },
+
+    async *verified(infoHash, fileIndex, signal) {
+      const { torrent } = await must(infoHash)
+      yield* verifiedRanges(torrent, fileIndex, signal)
+    },
+
+    async seed(infoHash, options = {}) {
+      const resident = await must(infoHash)
+      const announceDht = options.announceDht !== false
+      await saveSeedMark(layout, infoHash, { announceDht, hints: residents.hintsOf(resident) })
+      residents.seed(resident, announceDht)
+    },
+
+    async drop(infoHash, { removeData = false }: { removeData?: boolean } = {}) {
+      await removeSeedMark(layout, infoHash)
+      await residents.drop(infoHash, new TorrentDropped(infoHash), removeData)
+    },
+
+    async peers(infoHash) {
+      const resident = residents.get(infoHash)
+      return resident ? [...(resident.swarm?.peers() ?? []), ...resident.webSeeds.peers()] : []
+    },
+    async status(infoHash) {
+      const resident = residents.get(infoHash)
+      return resident && statusOf(resident)
+    },
+    torrents: async () => residents.all().map(statusOf),
+    async *completed(signal) {
+      for await (const batch of completed.subscribe(signal)) yield* batch
+    },
+    async listening() {
+      return { port: host.port(), stats: { ...host.stats(), ...residents.stats() } }
+    },
+  }
+}

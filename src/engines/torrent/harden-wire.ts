@@ -1,0 +1,84 @@
+/**
+ * Limits for the peer wire that bittorrent-protocol 5 does not have: it accepts messages of 2 GiB,
+ * joins what arrived again for every packet, and lets parser faults leave the process.
+ */
+import Wire from 'bittorrent-protocol'
+
+// A bitfield of the largest torrent the validator passes is 64 KiB, a piece message 128 KiB.
+const MAX_MESSAGE_BYTES = 1024 * 1024
+// libtorrent asks for at most 2000 blocks ahead; what we advertise as reqq is 500.
+const MAX_QUEUED_REQUESTS = 2000
+const MAX_BLOCK_BYTES = 128 * 1024
+
+let hardened = false
+
+function concat(parts: Uint8Array[], length: number): Uint8Array {
+  const whole = new Uint8Array(length)
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
+/** Ends a wire whose peer broke the protocol; nothing it still sends is kept. */
+function silence(wire: Wire): void {
+  wire._buffer = []
+  wire._bufferSize = 0
+  wire._parse(Number.MAX_VALUE, () => {})
+  wire._write = (_data, done) => done(null)
+  wire.destroy()
+}
+
+/** Puts the limits on every wire of the process; webtorrent offers no place to pass a wire of our own. */
+export function hardenWires(): void {
+  if (hardened) return
+  hardened = true
+  const { _onMessage, _onRequest } = Wire.prototype
+
+  Wire.prototype._write = function write(this: Wire, data, done) {
+    this._bufferSize += data.length
+    this._buffer.push(data)
+    if (this._bufferSize >= this._parserSize) {
+      if (this._buffer.length > 1) this._buffer = [concat(this._buffer, this._bufferSize)]
+      try {
+        this._processBuffer()
+      } catch {
+        silence(this)
+      }
+    }
+    done(null)
+  }
+
+  Wire.prototype._onMessageLength = function onMessageLength(this: Wire, bytes) {
+    const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0)
+    if (length > MAX_MESSAGE_BYTES) {
+      silence(this)
+      return
+    }
+    if (length > 0) {
+      this._parse(length, (message) => this._onMessage(message))
+      return
+    }
+    this._onKeepAlive()
+    this._parse(4, (next) => this._onMessageLength(next))
+  }
+
+  Wire.prototype._onMessage = function onMessage(this: Wire, message) {
+    try {
+      _onMessage.call(this, message)
+    } catch {
+      silence(this)
+    }
+  }
+
+  Wire.prototype._onRequest = function onRequest(this: Wire, piece, offset, length) {
+    const sane = piece >= 0 && offset >= 0 && length > 0 && length <= MAX_BLOCK_BYTES
+    if (!sane || this.peerRequests.length >= MAX_QUEUED_REQUESTS) {
+      silence(this)
+      return
+    }
+    _onRequest.call(this, piece, offset, length)
+  }
+}

@@ -1,0 +1,211 @@
+/** Local service discovery (BEP 14): peers of the own network, found by multicast. */
+import { createSocket, type Socket } from 'node:dgram'
+import { randomBytes } from 'node:crypto'
+import { networkInterfaces } from 'node:os'
+import type { InfoHash } from '../../base/hashes.ts'
+import { infoHash as checkedInfoHash } from '../../base/hashes.ts'
+import type { Clock } from '../../base/ports/clock.ts'
+import type { PeerAddress } from '../../base/ports/dht-node.ts'
+import type { Log } from '../../base/ports/log.ts'
+import { createBroadcast } from './broadcast.ts'
+import type { SwarmConfig } from './config.ts'
+import { plainAddress } from './peer-policy.ts'
+
+const PORT = 6771
+const GROUPS = { udp4: '239.192.152.143', udp6: 'ff15::efc0:988f' } as const
+// BEP 14: an IPv4 packet of 1400 bytes reaches everybody.
+const MAX_PACKET = 1400
+const MAX_HASHES = 20
+// BEP 14: not more than one announce a minute; answers to a stranger's come on top, bounded.
+const ANNOUNCE_MS = 5 * 60_000
+const REPLY_PAUSE_MS = 60_000
+const MAX_PACKETS_A_SECOND = 50
+
+type Family = keyof typeof GROUPS
+
+export interface Announcement {
+  port: number
+  infoHashes: InfoHash[]
+  cookie?: string
+}
+
+export interface Lsd {
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** Announces, and gives the peers that announce the same torrent, until `signal`. */
+  seek(infoHash: InfoHash, signal: AbortSignal): AsyncIterable<PeerAddress[]>
+}
+
+export function encodeAnnouncement(family: Family, message: Announcement): Uint8Array {
+  const host = family === 'udp4' ? GROUPS.udp4 : `[${GROUPS.udp6}]`
+  const lines = [
+    'BT-SEARCH * HTTP/1.1',
+    `Host: ${host}:${PORT}`,
+    `Port: ${message.port}`,
+    ...message.infoHashes.map((hash) => `Infohash: ${hash}`),
+    ...(message.cookie === undefined ? [] : [`cookie: ${message.cookie}`]),
+  ]
+  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n\r\n`)
+}
+
+/** Undefined for anything that is no announcement. */
+export function decodeAnnouncement(packet: Uint8Array): Announcement | undefined {
+  if (packet.length > MAX_PACKET) return undefined
+  const [first, ...lines] = Buffer.from(packet).toString('latin1').split('\r\n')
+  if (first?.startsWith('BT-SEARCH ') !== true) return undefined
+  let port = 0
+  let cookie: string | undefined
+  const infoHashes: InfoHash[] = []
+  for (const line of lines) {
+    const [, name = '', value = ''] = /^([\w-]+):\s*(.*)$/.exec(line) ?? []
+    if (/^port$/i.test(name)) port = /^\d{1,5}$/.test(value) ? Number(value) : 0
+    else if (/^cookie$/i.test(name)) cookie = value.slice(0, 64)
+    else if (/^infohash$/i.test(name) && /^[0-9a-f]{40}$/i.test(value))
+      infoHashes.push(checkedInfoHash(value))
+  }
+  if (port < 1 || port > 65_535 || infoHashes.length === 0) return undefined
+  return {
+    port,
+    infoHashes: infoHashes.slice(0, MAX_HASHES),
+    ...(cookie === undefined ? {} : { cookie }),
+  }
+}
+
+export function createLsd(
+  deps: { log: Log; port: () => number; clock: Clock },
+  config: SwarmConfig,
+): Lsd {
+  const { log } = deps
+  const cookie = randomBytes(6).toString('hex')
+  const sockets = new Map<Family, Socket>()
+  const sought = new Map<
+    InfoHash,
+    { heard: ReturnType<typeof createBroadcast<PeerAddress>>; users: number; saidAt: number }
+  >()
+  let timer: NodeJS.Timeout | undefined
+  let second = 0
+  let packets = 0
+
+  function interfaces(family: Family): string[] {
+    const own = Object.entries(networkInterfaces()).flatMap(([name, addresses = []]) =>
+      addresses
+        .filter(
+          ({ internal, family: kind }) => !internal && (kind === 'IPv4') === (family === 'udp4'),
+        )
+        .map(({ address }) => (family === 'udp4' ? address : `::%${name}`)),
+    )
+    return [...new Set(own)]
+  }
+
+  function say(hashes: InfoHash[]): void {
+    const port = deps.port()
+    if (port === 0 || hashes.length === 0) return
+    for (const [family, socket] of sockets) {
+      const packet = encodeAnnouncement(family, { port, infoHashes: hashes, cookie })
+      for (const address of interfaces(family)) {
+        try {
+          socket.setMulticastInterface(address)
+          socket.send(packet, PORT, GROUPS[family], (error) => {
+            if (error) log.debug({ err: error }, 'local discovery could not send')
+          })
+        } catch (error) {
+          log.debug({ err: error, address }, 'local discovery could not send')
+        }
+      }
+    }
+    for (const hash of hashes) {
+      const entry = sought.get(hash)
+      if (entry) entry.saidAt = performance.now()
+    }
+  }
+
+  function heard(packet: Uint8Array, from: string): void {
+    const now = Math.floor(performance.now() / 1000)
+    if (now !== second) [second, packets] = [now, 0]
+    if (++packets > MAX_PACKETS_A_SECOND) return
+    const message = decodeAnnouncement(packet)
+    const host = plainAddress(from)
+    if (message === undefined || host === undefined || message.cookie === cookie) return
+    const answers: InfoHash[] = []
+    for (const hash of message.infoHashes) {
+      const entry = sought.get(hash)
+      if (entry === undefined) continue
+      entry.heard.emit({ host, port: message.port })
+      if (performance.now() - entry.saidAt > REPLY_PAUSE_MS) answers.push(hash)
+    }
+    say(answers)
+  }
+
+  function join(family: Family, socket: Socket): void {
+    for (const address of interfaces(family)) {
+      try {
+        socket.addMembership(GROUPS[family], address)
+      } catch (error) {
+        log.debug({ err: error, address }, 'local discovery does not reach an interface')
+      }
+    }
+  }
+
+  async function open(family: Family): Promise<void> {
+    const socket = createSocket({ type: family, reuseAddr: true, ipv6Only: family === 'udp6' })
+    socket.on('message', (packet, { address }) => heard(packet, address))
+    try {
+      await new Promise<void>((resolve, reject) => {
+        socket.once('error', reject)
+        socket.bind(PORT, () => resolve())
+      })
+      socket.setMulticastTTL(1)
+      socket.on('error', (error) => log.debug({ err: error }, 'local discovery failed'))
+      join(family, socket)
+      sockets.set(family, socket)
+    } catch (error) {
+      socket.close()
+      log.info({ err: error, family }, 'local discovery is off: its port cannot be used')
+    }
+  }
+
+  return {
+    async start() {
+      if (!config.lsd) return
+      await open('udp4')
+      await open('udp6')
+      timer = setInterval(() => {
+        for (const [family, socket] of sockets) join(family, socket)
+        const hashes = [...sought.keys()]
+        for (let at = 0; at < hashes.length; at += MAX_HASHES)
+          say(hashes.slice(at, at + MAX_HASHES))
+      }, ANNOUNCE_MS).unref()
+    },
+    async stop() {
+      clearInterval(timer)
+      const open = [...sockets.values()]
+      sockets.clear()
+      await Promise.all(
+        open.map(
+          (socket) =>
+            new Promise<void>((resolve) => {
+              socket.close(() => resolve())
+            }),
+        ),
+      )
+    },
+    async *seek(hash, signal) {
+      if (sockets.size === 0) return
+      const entry = sought.get(hash) ?? {
+        heard: createBroadcast<PeerAddress>(100),
+        users: 0,
+        saidAt: -REPLY_PAUSE_MS,
+      }
+      sought.set(hash, entry)
+      entry.users++
+      const reading = entry.heard.subscribe(signal)
+      try {
+        if (performance.now() - entry.saidAt > 1000) say([hash])
+        yield* reading
+      } finally {
+        entry.users--
+        if (entry.users === 0) sought.delete(hash)
+      }
+    },
+  }
+}

@@ -1,0 +1,163 @@
+/** The one webtorrent client of the process: its port, its limits, and the ways to find peers. */
+import { EventEmitter, once } from 'node:events'
+import WebTorrent from 'webtorrent'
+import { messageOf } from '../../base/errors.ts'
+import type { Clock } from '../../base/ports/clock.ts'
+import type { DhtNode, PeerAddress } from '../../base/ports/dht-node.ts'
+import type { Log } from '../../base/ports/log.ts'
+import type { Stats } from '../../base/ports/component.ts'
+import type { PeerSource } from '../../base/ports/torrent-engine.ts'
+import type { SwarmConfig } from './config.ts'
+import { createDiscovery, type Sought } from './discovery.ts'
+import { TorrentBindFailed } from './errors.ts'
+import { hardenWires } from './harden-wire.ts'
+import { createLsd } from './lsd.ts'
+import { type BanList, createBanList } from './peer-policy.ts'
+import type { Scheduler } from './scheduler.ts'
+import { joinSwarm, type Swarm, type SwarmDeps } from './swarm.ts'
+import { createTrackers } from './trackers.ts'
+
+const USER_AGENT = 'btlinkd'
+// A connection that says nothing for so long was never a peer.
+const MAX_SILENT_CONNECTIONS = 64
+
+export interface SwarmHostDeps {
+  dht: Pick<DhtNode, 'peers' | 'announce'>
+  log: Log
+  clock: Clock
+}
+
+export interface SwarmHost {
+  readonly bans: BanList
+  isRunning(): boolean
+  port(): number
+  /** @param lost the client ended by itself; every torrent has left the swarm */
+  start(lost: () => void): Promise<void>
+  stop(): Promise<void>
+  join(
+    torrent: Pick<SwarmDeps, 'metainfo' | 'have' | 'uploads' | 'failed'>,
+    scheduler: () => Scheduler,
+  ): Swarm
+  discover(
+    sought: Sought,
+    found: (peers: PeerAddress[], source: PeerSource) => void,
+    signal: AbortSignal,
+  ): void
+  /** Keeps a seeded torrent at its trackers and known on the own network, until `signal`. */
+  track(sought: Sought, signal: AbortSignal): void
+  /** To the DHT; resolves to how many nodes took it. */
+  announce(sought: Sought, signal: AbortSignal): Promise<number>
+  stats(): Stats
+}
+
+const limitOf = (bytesPerSecond: number) => (bytesPerSecond > 0 ? bytesPerSecond : -1)
+
+export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): SwarmHost {
+  const { dht, log, clock } = deps
+  const bans = createBanList(() => clock.now())
+  const open = new Set<object>()
+  let client: WebTorrent | undefined
+  const port = () => (client?.listening === true ? client.torrentPort : 0)
+  const trackers = createTrackers({ log, port }, config)
+  const lsd = createLsd({ log, port, clock }, config)
+  const discovery = createDiscovery({ dht, log, trackers, lsd })
+
+  async function listen(lost: () => void): Promise<WebTorrent> {
+    const fresh = new WebTorrent({
+      torrentPort: config.port,
+      maxConns: config.max_connections_per_torrent,
+      downloadLimit: limitOf(config.download_limit),
+      uploadLimit: limitOf(config.upload_limit),
+      utPex: config.pex,
+      userAgent: USER_AGENT,
+      dht: false,
+      lsd: false,
+      tracker: false,
+      natUpnp: false,
+      natPmp: false,
+      utp: false,
+      webSeeds: false,
+      secure: 0,
+    })
+    const failed = new AbortController()
+    let started = false
+    fresh.on('error', (error: unknown) => {
+      failed.abort(error)
+      if (!started || client !== fresh) return
+      log.error({ err: error }, 'the torrent client ended and is started again')
+      client = undefined
+      lost()
+    })
+    try {
+      await once(fresh, 'listening', { signal: failed.signal })
+    } catch {
+      throw new TorrentBindFailed(config.port, messageOf(failed.signal.reason), {
+        cause: failed.signal.reason,
+      })
+    }
+    started = true
+    const server = fresh._connPool?.tcpServer
+    if (server) {
+      server.maxConnections = config.max_connections + MAX_SILENT_CONNECTIONS
+      server.on('connection', (socket: EventEmitter) => {
+        open.add(socket)
+        socket.once('close', () => open.delete(socket))
+      })
+    }
+    return fresh
+  }
+
+  const outgoing = () =>
+    (client?.torrents ?? []).reduce((sum, torrent) => sum + torrent._numConns, 0)
+
+  return {
+    bans,
+    isRunning: () => client !== undefined,
+    port,
+    async start(lost) {
+      hardenWires()
+      client = await listen(lost)
+      await lsd.start()
+    },
+    async stop() {
+      await lsd.stop()
+      trackers.stop()
+      const ending = client
+      client = undefined
+      if (ending === undefined || ending.destroyed) return
+      await new Promise<void>((resolve) => {
+        ending.destroy(() => resolve())
+      })
+    },
+    join(torrent, scheduler) {
+      if (client === undefined) throw new Error('the client is not running')
+      return joinSwarm(
+        {
+          ...torrent,
+          client,
+          bans,
+          log,
+          scheduler,
+          openConnections: () => Math.max(outgoing(), open.size),
+        },
+        {
+          maxConnections: config.max_connections,
+          maxConnectionsPerTorrent: config.max_connections_per_torrent,
+          uploadSlots: config.upload_slots,
+          allowLocal: config.allow_local,
+        },
+      )
+    },
+    discover: (sought, found, signal) => discovery.run(sought, found, signal),
+    track: (sought, signal) => discovery.keep(sought, () => {}, signal),
+    async announce({ infoHash }, signal) {
+      return (await dht.announce(infoHash, port(), signal)).stored
+    },
+    stats: () => ({
+      connections: outgoing(),
+      banned_peers: bans.size,
+      download_bytes_per_second: Math.round(client?.downloadSpeed ?? 0),
+      upload_bytes_per_second: Math.round(client?.uploadSpeed ?? 0),
+    }),
+  }
+}

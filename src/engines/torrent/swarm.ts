@@ -1,0 +1,235 @@
+/** One torrent while it is in the swarm: webtorrent's connections, choking and PEX with our picker, store and limits in place. */
+import type WebTorrent from 'webtorrent'
+import type Wire from 'bittorrent-protocol'
+import type { Peer, Torrent } from 'webtorrent'
+import { toHex } from '../../base/bytes.ts'
+import type { Metainfo } from '../../base/metainfo/metainfo.ts'
+import { formatPeerAddress } from '../../base/peer-address.ts'
+import type { PeerAddress } from '../../base/ports/dht-node.ts'
+import type { Log } from '../../base/ports/log.ts'
+import type { PeerInfo, PeerSource } from '../../base/ports/torrent-engine.ts'
+import { metadataExtension } from './metadata-extension.ts'
+import { type BanList, mayDial, plainAddress } from './peer-policy.ts'
+import type { PieceSet } from './piece-set.ts'
+import type { Scheduler } from './scheduler.ts'
+import type { UploadStore } from './upload-store.ts'
+
+const MAX_KNOWN_PEERS = 300
+// Tells peers how many requests we queue for them (BEP 10).
+const OUR_REQQ = 500
+const NO_RETRY = 99
+const SHA1_BYTES = 20
+
+export interface SwarmDeps {
+  client: WebTorrent
+  metainfo: Metainfo
+  have: PieceSet
+  uploads: UploadStore
+  bans: BanList
+  log: Log
+  /** Connections of all torrents, to stay below the limit of the box. */
+  openConnections: () => number
+  scheduler: () => Scheduler
+  /** webtorrent gave the torrent up. */
+  failed: (error: Error) => void
+}
+
+export interface SwarmLimits {
+  maxConnections: number
+  maxConnectionsPerTorrent: number
+  uploadSlots: number
+  allowLocal: boolean
+}
+
+export interface Swarm {
+  wires(): readonly Wire[]
+  addPeers(peers: readonly PeerAddress[], source: PeerSource): void
+  verified(piece: number): void
+  lost(piece: number): void
+  disconnect(wire: Wire): void
+  peers(): PeerInfo[]
+  /** Bytes of payload. */
+  traffic(): { downloaded: number; uploaded: number }
+  leave(): Promise<void>
+}
+
+/** `-qB4520-` and the like, when the peer does not say its name in the extended handshake. */
+function clientOf(wire: Wire): string | undefined {
+  const { v } = wire.peerExtendedHandshake
+  if (v instanceof Uint8Array) return Buffer.from(v.subarray(0, 80)).toString('utf8')
+  const id = Buffer.from(wire.peerId ?? '', 'hex').toString('latin1')
+  return /^-[\w.]{6}-/.test(id) ? id.slice(1, 7) : undefined
+}
+
+function sourceOf(peer: Peer): PeerSource {
+  if (peer.type.endsWith('Incoming')) return 'incoming'
+  const { source } = peer
+  if (source === 'ut_pex') return 'pex'
+  if (source === 'dht' || source === 'tracker' || source === 'lsd') return source
+  return 'hint'
+}
+
+const hostOf = (address: string) => address.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
+
+/** Everything webtorrent asks of a parsed torrent; file names never reach it. */
+function parsed(metainfo: Metainfo) {
+  const { infoHash, totalLength, pieceLength, pieceCount } = metainfo
+  const hex = toHex(metainfo.pieces)
+  const pieces: string[] = []
+  for (let at = 0; at < hex.length; at += 2 * SHA1_BYTES)
+    pieces.push(hex.slice(at, at + 2 * SHA1_BYTES))
+  return {
+    infoHash,
+    info: {},
+    name: infoHash,
+    files: [{ path: infoHash, name: infoHash, length: totalLength, offset: 0 }],
+    length: totalLength,
+    pieceLength,
+    lastPieceLength: totalLength - (pieceCount - 1) * pieceLength,
+    pieces,
+    private: metainfo.isPrivate,
+    announce: [],
+    urlList: [],
+  }
+}
+
+export function joinSwarm(deps: SwarmDeps, limits: SwarmLimits): Swarm {
+  const { client, metainfo, have, bans, log } = deps
+  const torrent: Torrent = client.add(parsed(metainfo), {
+    bitfield: have.bytes(),
+    deselect: true,
+    preloadedStore: deps.uploads,
+    storeCacheSlots: 0,
+    uploads: limits.uploadSlots,
+  })
+  const Extension = metadataExtension(metainfo.info)
+  const proto = {
+    addPeer: torrent.addPeer.bind(torrent),
+    addIncoming: torrent._addIncomingPeer.bind(torrent),
+    drain: torrent._drain.bind(torrent),
+  }
+  let gone = { downloaded: 0, uploaded: 0 }
+
+  const peerOf = (wire: Wire) => [...(torrent._peers?.values() ?? [])].find((p) => p.wire === wire)
+
+  function disconnect(wire: Wire): void {
+    const peer = peerOf(wire)
+    if (peer) {
+      // webtorrent dials a closed peer again unless it has failed often enough.
+      peer.retries = NO_RETRY
+      peer.destroy()
+    } else wire.destroy()
+  }
+
+  function onWire(wire: Wire): void {
+    wire.extendedHandshake['reqq'] = OUR_REQQ
+    wire.use(Extension)
+    if (wire.peerId === client.peerId) {
+      queueMicrotask(() => disconnect(wire))
+      return
+    }
+    wire.once('close', () => {
+      gone = {
+        downloaded: gone.downloaded + wire.downloaded,
+        uploaded: gone.uploaded + wire.uploaded,
+      }
+    })
+    const idleSeeds = () => {
+      if (wire.isSeeder === true && have.size === have.count) disconnect(wire)
+    }
+    wire.on('bitfield', idleSeeds)
+    wire.on('have-all', idleSeeds)
+  }
+
+  // Discovery is ours: webtorrent's would ask trackers and the DHT without our rules.
+  torrent._startDiscovery = () => {
+    torrent.discovery = { complete() {}, destroy: (done: () => void) => done() }
+  }
+  // The pieces named by the bitfield were verified, or are being hashed, by us.
+  torrent._verifyPieces = (done) => done(null)
+  torrent._updateWire = (wire) => deps.scheduler().fill(wire)
+  torrent._updateWireInterest = (wire) => deps.scheduler().updateInterest(wire)
+  torrent._addIncomingPeer = (peer) => {
+    const full =
+      torrent._numConns >= limits.maxConnectionsPerTorrent ||
+      deps.openConnections() >= limits.maxConnections
+    if (full || bans.has(hostOf(peer.id))) peer.destroy(new Error('no place for this peer'))
+    else proto.addIncoming(peer)
+  }
+  torrent._drain = () => {
+    if (deps.openConnections() < limits.maxConnections) proto.drain()
+  }
+  torrent.addPeer = (address, source) => {
+    const host = hostOf(address)
+    const kind: PeerSource = source === 'ut_pex' ? 'pex' : (source as PeerSource)
+    if ((torrent._peers?.size ?? 0) >= MAX_KNOWN_PEERS || bans.has(host)) return false
+    if (!mayDial(host, kind, limits.allowLocal)) return false
+    return proto.addPeer(address, source)
+  }
+  torrent.on('wire', onWire)
+  torrent.on('warning', () => {})
+  torrent.on('error', (error: Error) => {
+    log.warn({ infoHash: metainfo.infoHash, err: error }, 'webtorrent gave a torrent up')
+    deps.failed(error)
+  })
+
+  const whenReady = (work: () => void) => {
+    if (torrent.destroyed) return
+    if (torrent.ready) work()
+    else torrent.once('ready', work)
+  }
+
+  return {
+    wires: () => (torrent.destroyed ? [] : torrent.wires),
+    addPeers(peers, source) {
+      whenReady(() => {
+        for (const { host, port } of peers) {
+          const plain = plainAddress(host)
+          if (plain !== undefined) torrent.addPeer(formatPeerAddress({ host: plain, port }), source)
+        }
+      })
+    },
+    verified(piece) {
+      whenReady(() => {
+        torrent._markVerified(piece)
+        for (const wire of torrent.wires) wire.have(piece)
+        if (have.size === have.count) torrent._checkDone()
+      })
+    },
+    lost(piece) {
+      whenReady(() => torrent._markUnverified(piece))
+    },
+    disconnect,
+    peers: () =>
+      [...(torrent._peers?.values() ?? [])].flatMap((peer): PeerInfo[] => {
+        const { wire } = peer
+        if (!wire || wire.peerId === null) return []
+        const client = clientOf(wire)
+        return [
+          {
+            address: peer.id,
+            kind: 'tcp',
+            source: sourceOf(peer),
+            ...(client === undefined ? {} : { client }),
+            downloadedBytes: wire.downloaded,
+            uploadedBytes: wire.uploaded,
+            downloadBytesPerSecond: Math.round(wire.downloadSpeed()),
+            uploadBytesPerSecond: Math.round(wire.uploadSpeed()),
+          },
+        ]
+      }),
+    traffic() {
+      const sum = { ...gone }
+      for (const wire of torrent.destroyed ? [] : torrent.wires) {
+        sum.downloaded += wire.downloaded
+        sum.uploaded += wire.uploaded
+      }
+      return sum
+    },
+    leave: () =>
+      new Promise((resolve) => {
+        if (torrent.destroyed) resolve()
+        else torrent.destroy({ destroyStore: false }, () => resolve())
+      }),
+  }
+}

@@ -1,0 +1,58 @@
+/** Engines for tests: on loopback, without multicast, in folders of their own. */
+import { join } from 'node:path'
+import { Value } from 'typebox/value'
+import { systemClock } from '../../../src/base/ports/clock.ts'
+import type { DhtNode } from '../../../src/base/ports/dht-node.ts'
+import { type Log, silentLog } from '../../../src/base/ports/log.ts'
+import type { TorrentEngine } from '../../../src/base/ports/torrent-engine.ts'
+import type { StoreLayout } from '../../../src/base/layout.ts'
+import { target } from '../../../src/base/hashes.ts'
+import {
+  createTorrentEngine,
+  type SwarmConfig,
+  swarmConfigSchema,
+} from '../../../src/engines/torrent/index.ts'
+import { type Cleanup, finallyDo, tempFolder } from '../../support/temp.ts'
+
+const defaults = Value.Create(swarmConfigSchema)
+
+export const localConfig = (overrides: Partial<SwarmConfig> = {}): SwarmConfig => ({
+  ...defaults,
+  port: 0,
+  lsd: false,
+  allow_local: true,
+  ...overrides,
+})
+
+export type TestDht = Pick<DhtNode, 'peers' | 'announce'>
+
+/** Nobody knows anything. */
+export const emptyDht: TestDht = {
+  async *peers() {},
+  announce: async () => ({ target: target('0'.repeat(40)), asked: 0, stored: 0, errors: {} }),
+}
+
+export interface TestEngine {
+  engine: TorrentEngine
+  layout: StoreLayout
+  port: number
+}
+
+export async function startEngine(
+  t: Cleanup,
+  overrides: Partial<SwarmConfig> = {},
+  options: { dht?: TestDht; state?: string; log?: Log } = {},
+): Promise<TestEngine> {
+  const state = options.state ?? (await tempFolder(t))
+  const layout = { blobs: join(state, 'blobs'), torrents: join(state, 'torrents') }
+  const engine = createTorrentEngine(
+    { dht: options.dht ?? emptyDht, layout, log: options.log ?? silentLog, clock: systemClock },
+    localConfig(overrides),
+  )
+  finallyDo(t, () => engine.stop())
+  await engine.start(new AbortController().signal)
+  const { port } = await engine.listening()
+  return { engine, layout, port }
+}
+
+export const loopback = (port: number) => ({ peers: [{ host: '127.0.0.1', port }] })
