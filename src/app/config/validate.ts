@@ -54,7 +54,9 @@ export function validate(schema: Schema, value: unknown): { value: unknown; mist
 
 function check(schema: Schema, value: unknown, pointer: string, mistakes: Mistake[]): unknown {
   const wrong = (message: string): undefined => {
-    const shownMessage = schema.secret ? 'is not what is expected here (the value is secret)' : message
+    const shownMessage = schema.secret
+      ? 'is not what is expected here (the value is secret)'
+      : message
     mistakes.push({ pointer, message: shownMessage })
     return undefined
   }
@@ -125,7 +127,9 @@ function checkArray(
 ): unknown[] | undefined {
   const most = schema.maxItems ?? MAX_ITEMS
   if (!Array.isArray(value) || value.length > most) {
-    const message = Array.isArray(value) ? `has more than ${most} entries` : `must be a list, got ${shown(value)}`
+    const message = Array.isArray(value)
+      ? `has more than ${most} entries`
+      : `must be a list, got ${shown(value)}`
     mistakes.push({ pointer, message })
     return undefined
   }

@@ -1,0 +1,87 @@
+/** The one schema of the configuration: the rooms' sections, put together. */
+import { type Static, type TProperties, Type } from 'typebox'
+import { flag, text } from '../../base/config-schema.ts'
+import { apiConfigSchema } from '../../edges/api/config.ts'
+import {
+  btlinkConfigSchema,
+  proxyConfigSchema,
+  uploadsConfigSchema,
+} from '../../edges/gateway/config.ts'
+import { dhtConfigSchema } from '../../engines/dht/config.ts'
+import { storageConfigSchema } from '../../engines/store/config.ts'
+import { healthConfigSchema } from '../../services/health/config.ts'
+import { libraryConfigSchema } from '../../services/library/config.ts'
+import { resolveConfigSchema } from '../../services/resolve/config.ts'
+import {
+  adminSchema,
+  blossomSchema,
+  dnsSchema,
+  laterProxySchema,
+  nostrSchema,
+  rateLimitingSchema,
+  trackerSchema,
+  transcodingSchema,
+} from './seed-sections.ts'
+
+const strict = { additionalProperties: false } as const
+
+/** Sections of several rooms under one name. A key that two of them declare is the same key. */
+const merged = <A extends TProperties, B extends TProperties>(
+  a: { properties: A },
+  b: { properties: B },
+) => Type.Object({ ...b.properties, ...a.properties } as A & B, strict)
+
+const logSchema = Type.Object(
+  {
+    level: Type.Union(
+      [Type.Literal('debug'), Type.Literal('info'), Type.Literal('warn'), Type.Literal('error')],
+      { default: 'info', description: 'The least important lines that are written.' },
+    ),
+    format: Type.Union([Type.Literal('text'), Type.Literal('json')], {
+      default: 'text',
+      description: 'Lines for people, or one JSON object a line.',
+    }),
+    request_headers: flag(
+      false,
+      'Write the headers of every request; credentials are left out. For debugging.',
+    ),
+  },
+  strict,
+)
+
+export const configSchema = Type.Object(
+  {
+    mode: Type.Union(
+      [
+        Type.Literal('unified'),
+        Type.Literal('gateway-only'),
+        Type.Literal('blossom-only'),
+        Type.Literal('dht-only'),
+      ],
+      {
+        default: 'unified',
+        description: 'Which parts run: all, the gateway, the blob server, or the DHT node alone.',
+      },
+    ),
+    state_dir: text('./data', 'Folder of everything the daemon remembers.'),
+    gateway: apiConfigSchema,
+    btlink: merged(btlinkConfigSchema, merged(resolveConfigSchema, libraryConfigSchema)),
+    proxy: merged(proxyConfigSchema, laterProxySchema),
+    uploads: uploadsConfigSchema,
+    dht: dhtConfigSchema,
+    storage: storageConfigSchema,
+    health: healthConfigSchema,
+    log: logSchema,
+    dns: dnsSchema,
+    blossom_server: blossomSchema,
+    tracker: trackerSchema,
+    nostr: nostrSchema,
+    transcoding: transcodingSchema,
+    admin: adminSchema,
+    rate_limiting: rateLimitingSchema,
+  },
+  strict,
+)
+
+/** The configuration as rooms get it: every key there, sizes in bytes, durations in milliseconds. */
+export type Config = Static<typeof configSchema>
