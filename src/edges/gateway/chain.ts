@@ -12,15 +12,16 @@ import { answer, answerError, type Exchange, type Handler } from './exchange.ts'
 import { createServeFile } from './file-response.ts'
 import { createItemHandler } from './item-handler.ts'
 import { torrentFile } from './links.ts'
+import { createReadyAnswers, type ReadyAnswers } from './ready-answers.ts'
 import { createReservedHandler } from './reserved.ts'
-import { createSiteViews, type SiteView, type SiteViews } from './site-view.ts'
+import { createSiteViews, type SiteView } from './site-view.ts'
 import { createServeTree } from './tree-handler.ts'
 import { createTimeGate } from './versions.ts'
 
 export interface ContentChain {
   handle(exchange: Exchange): Promise<void>
   content: Content
-  views: SiteViews
+  ready: ReadyAnswers
 }
 
 const ALLOWED = 'GET, HEAD, OPTIONS'
@@ -76,7 +77,8 @@ export function createContentChain(
   const { resolver, trackers } = deps
   const content = createContent(deps, limits)
   const views = createSiteViews(deps, limits)
-  const serveFile = createServeFile(content)
+  const ready = createReadyAnswers(content.memory, deps.clock)
+  const serveFile = createServeFile(content, ready)
   const serveTree = createServeTree({ content, serveFile }, trackers)
   const serveArchive = createServeArchive(content)
 
@@ -132,6 +134,6 @@ export function createContentChain(
       for (const handler of chain) if (await handler(exchange)) return
     },
     content,
-    views,
+    ready,
   }
 }

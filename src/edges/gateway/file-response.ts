@@ -25,6 +25,7 @@ import {
 } from './content-headers.ts'
 import { BadRange, NotCached, PreconditionFailed } from './errors.ts'
 import { answer, answerError, type Exchange } from './exchange.ts'
+import type { ReadyAnswers } from './ready-answers.ts'
 import type { SiteView } from './site-view.ts'
 
 export interface FileAnswer {
@@ -42,7 +43,7 @@ const SEPARATOR_BYTES = 12
 export const fileEtag = (view: SiteView, file: TorrentFile): string =>
   `"${view.infoHash}.${file.index}"`
 
-export function createServeFile(content: Content): ServeFile {
+export function createServeFile(content: Content, ready: ReadyAnswers): ServeFile {
   async function typeOf(exchange: Exchange, view: SiteView, file: TorrentFile): Promise<string> {
     const declared = declaredType(exchange, file)
     if (declared !== undefined) return declared
@@ -88,6 +89,9 @@ export function createServeFile(content: Content): ServeFile {
     if (file.length <= SMALL_FILE_BYTES) {
       const body = await content.bytes(view, file, whole, exchange.signal())
       answer(exchange, statusCode, headers, body)
+      if (statusCode === 200) {
+        ready.keep(exchange.req, { view, fileIndex: file.index, headers })
+      }
       return
     }
     headers.push('Content-Length', String(file.length))

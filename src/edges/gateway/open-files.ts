@@ -99,7 +99,10 @@ export async function readAt(fd: number, buffer: Buffer, position: number): Prom
 export interface BufferPool {
   readonly bufferBytes: number
   take(): Buffer
+  /** Buffers of another size are left to the collector. */
   give(buffer: Buffer): void
+  /** Keeps at most so many. */
+  trim(keep: number): void
 }
 
 /** Buffers of one size, used again: fresh ones of this size cost more than the read into them. */
@@ -109,7 +112,10 @@ export function createBufferPool(bufferBytes: number, keep: number): BufferPool 
     bufferBytes,
     take: () => free.pop() ?? Buffer.allocUnsafeSlow(bufferBytes),
     give(buffer) {
-      if (free.length < keep) free.push(buffer)
+      if (free.length < keep && buffer.length === bufferBytes) free.push(buffer)
+    },
+    trim(most) {
+      free.length = Math.min(free.length, most)
     },
   }
 }
