@@ -194,6 +194,7 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
       return resident.torrent.metainfo.infoHash
     },
 
+    // oxlint-disable-next-line max-params -- the port's words
     async want(infoHash, fileIndex, range: ByteRange, urgency, signal) {
       const { torrent } = await must(infoHash)
       await torrent.want(fileIndex, range, urgency, signal)

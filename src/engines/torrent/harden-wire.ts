@@ -10,6 +10,8 @@ const MAX_MESSAGE_BYTES = 1024 * 1024
 const MAX_QUEUED_REQUESTS = 2000
 const MAX_BLOCK_BYTES = 128 * 1024
 
+type Method<Arguments extends unknown[]> = (this: Wire, ...values: Arguments) => void
+
 let hardened = false
 
 function concat(parts: Uint8Array[], length: number): Uint8Array {
@@ -35,7 +37,8 @@ function silence(wire: Wire): void {
 export function hardenWires(): void {
   if (hardened) return
   hardened = true
-  const { _onMessage, _onRequest } = Wire.prototype
+  const onAnyMessage = Reflect.get(Wire.prototype, '_onMessage') as Method<[Uint8Array]>
+  const onAnyRequest = Reflect.get(Wire.prototype, '_onRequest') as Method<[number, number, number]>
 
   Wire.prototype._write = function write(this: Wire, data, done) {
     this._bufferSize += data.length
@@ -67,7 +70,7 @@ export function hardenWires(): void {
 
   Wire.prototype._onMessage = function onMessage(this: Wire, message) {
     try {
-      _onMessage.call(this, message)
+      onAnyMessage.call(this, message)
     } catch {
       silence(this)
     }
@@ -79,6 +82,6 @@ export function hardenWires(): void {
       silence(this)
       return
     }
-    _onRequest.call(this, piece, offset, length)
+    onAnyRequest.call(this, piece, offset, length)
   }
 }

@@ -16,6 +16,6 @@ export async function isGoodPiece(
   const digest =
     bytes.length < HASH_APART_FROM
       ? createHash('sha1').update(bytes).digest()
-      : new Uint8Array(await webcrypto.subtle.digest('SHA-1', bytes as Uint8Array<ArrayBuffer>))
+      : new Uint8Array(await webcrypto.subtle.digest('SHA-1', bytes))
   return equalBytes(digest, expected)
 }

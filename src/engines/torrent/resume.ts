@@ -9,7 +9,7 @@ import { utf8Text } from '../../base/bytes.ts'
 import { codeOf } from '../../base/errors.ts'
 import { type InfoHash, infoHash } from '../../base/hashes.ts'
 import { type StoreLayout, torrentFilePath, torrentFolder } from '../../base/layout.ts'
-import type { Metainfo } from '../../base/metainfo/metainfo.ts'
+import type { Metainfo, TorrentFile } from '../../base/metainfo/metainfo.ts'
 import type { SwarmHints } from '../../base/ports/torrent-engine.ts'
 import type { PieceMap } from './piece-map.ts'
 import { createPieceSet, type PieceSet } from './piece-set.ts'
@@ -71,6 +71,30 @@ async function fileState(path: string): Promise<FileState> {
   }
 }
 
+/** Pieces that cannot be there because a file ends before them, and those of files that changed. */
+async function judgeFiles(
+  layout: StoreLayout,
+  metainfo: Metainfo,
+  map: PieceMap,
+  isTrusted: (file: TorrentFile, state: FileState) => boolean,
+): Promise<{ absent: PieceSet; doubted: PieceSet }> {
+  const doubted = createPieceSet(map.count)
+  const absent = createPieceSet(map.count)
+  for (const file of metainfo.files) {
+    const span = map.span(file.index, { start: 0, end: file.length })
+    if (file.isPad || span === undefined) continue
+    const state = await fileState(torrentFilePath(layout, metainfo.infoHash, file.index))
+    const trusted = isTrusted(file, state)
+    if (trusted && state.size >= file.length) continue
+    for (let piece = span.first; piece <= span.last; piece++) {
+      const part = map.rangeIn(piece, file.index)
+      if (state.empty || (part?.end ?? 0) > state.size) absent.add(piece)
+      else if (!trusted) doubted.add(piece)
+    }
+  }
+  return { absent, doubted }
+}
+
 /**
  * Which pieces are good without hashing, and which must be hashed to know.
  * @param known the caller vouches for the data: only sizes are compared
@@ -85,23 +109,9 @@ export async function loadResume(
   const bits = saved?.get('have')
   const newest = Number(saved?.get('newest') ?? 0)
   const old = createPieceSet(map.count, bits instanceof Uint8Array ? bits : undefined)
-  const doubted = createPieceSet(map.count)
-  const absent = createPieceSet(map.count)
-  for (const file of metainfo.files) {
-    if (file.isPad || file.length === 0) continue
-    const span = map.span(file.index, { start: 0, end: file.length })
-    if (span === undefined) continue
-    const state = await fileState(torrentFilePath(layout, metainfo.infoHash, file.index))
-    const trusted = known
-      ? state.size === file.length
-      : saved !== undefined && state.changedAt <= newest + SLACK_MS
-    if (trusted && state.size >= file.length) continue
-    for (let piece = span.first; piece <= span.last; piece++) {
-      const part = map.rangeIn(piece, file.index)
-      if (state.empty || (part?.end ?? 0) > state.size) absent.add(piece)
-      else if (!trusted) doubted.add(piece)
-    }
-  }
+  const isTrusted = (file: TorrentFile, state: FileState) =>
+    known ? state.size === file.length : saved !== undefined && state.changedAt <= newest + SLACK_MS
+  const { absent, doubted } = await judgeFiles(layout, metainfo, map, isTrusted)
   const have = createPieceSet(map.count)
   const doubtful: number[] = []
   for (let piece = 0; piece < map.count; piece++) {

@@ -195,7 +195,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
   }
 
   function fillAll(): void {
-    for (const wire of [...deps.wires()]) fill(wire)
+    for (const wire of deps.wires().slice()) fill(wire)
   }
 
   function updateInterest(wire: Wire): void {
@@ -210,26 +210,26 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     updateInterest,
     wantsChanged(urgent) {
       const first = wants.list()[0]
-      for (const wire of [...deps.wires()]) {
+      for (const wire of deps.wires().slice()) {
         const behind = (piece: number) =>
           urgent &&
           first !== undefined &&
           wire.requests.length >= MIN_PIPELINE / 2 &&
           (piece < first.next || piece > first.last) &&
           wire.peerPieces.get(first.next)
-        for (const { piece, offset, length } of [...wire.requests]) {
+        for (const { piece, offset, length } of wire.requests.slice()) {
           if (!wants.includes(piece) || behind(piece)) wire.cancel(piece, offset, length)
         }
       }
-      for (const partial of [...picker.partials.values()]) {
+      for (const partial of Array.from(picker.partials.values())) {
         if (partial.untouched) picker.remove(partial.index)
       }
-      for (const wire of [...deps.wires()]) updateInterest(wire)
+      for (const wire of deps.wires().slice()) updateInterest(wire)
       fillAll()
     },
     rescue() {
       if (wants.list()[0]?.urgency !== 'now') return
-      for (const wire of [...deps.wires()]) {
+      for (const wire of deps.wires().slice()) {
         if (wire.peerChoking || wire.requests.length >= depth(wire)) continue
         for (let extra = 0; extra < 4 && double(wire, STUCK_MS); extra++) {
           // A few blocks a second: enough to get past one stuck peer.

@@ -91,9 +91,8 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
     try {
       await once(fresh, 'listening', { signal: failed.signal })
     } catch {
-      throw new TorrentBindFailed(config.port, messageOf(failed.signal.reason), {
-        cause: failed.signal.reason,
-      })
+      const cause: unknown = failed.signal.reason
+      throw new TorrentBindFailed(config.port, messageOf(cause), { cause })
     }
     started = true
     const server = fresh._connPool?.tcpServer

@@ -114,7 +114,7 @@ export function createTrackers(
       const batches = createBroadcast<PeerAddress[]>(MAX_TRACKERS)
       const reading = batches.subscribe(signal)
       for (const url of urls) {
-        keep(new URL(url), sought, batches.emit, signal).catch((error: unknown) =>
+        keep(new URL(url), sought, (peers) => batches.emit(peers), signal).catch((error: unknown) =>
           log.debug({ tracker: url, err: error }, 'a tracker cannot be asked'),
         )
       }

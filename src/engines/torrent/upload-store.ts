@@ -96,16 +96,27 @@ export function createUploadStore(deps: UploadDeps): UploadStore {
     return store.read(piece, offset, length)
   }
 
+  async function answer(
+    piece: number,
+    offset: number,
+    length: number,
+    done: (error: Error | null, bytes?: Uint8Array) => void,
+  ): Promise<void> {
+    try {
+      const bytes = await block(piece, offset, length)
+      done(null, bytes)
+    } catch (error) {
+      done(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
   return {
     chunkLength: metainfo.pieceLength,
     trust: (piece) => trusted.add(piece),
     get(piece, options, done) {
       const offset = options?.offset ?? 0
       const length = options?.length ?? map.pieceLength(piece) - offset
-      block(piece, offset, length).then(
-        (bytes) => done(null, bytes),
-        (error: unknown) => done(error instanceof Error ? error : new Error(String(error))),
-      )
+      void answer(piece, offset, length, done)
     },
     put(_piece, _bytes, done) {
       done(new Error('pieces are written by the scheduler'))

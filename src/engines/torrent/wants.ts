@@ -68,7 +68,7 @@ export function createWants(have: PieceSet, onChange: (added?: Want) => void): W
         settle(failure) {
           signal?.removeEventListener('abort', onAbort)
           if (failure === undefined) resolve()
-          else reject(failure as Error)
+          else reject(failure)
         },
       }
       signal?.addEventListener('abort', onAbort, { once: true })
@@ -83,7 +83,7 @@ export function createWants(have: PieceSet, onChange: (added?: Want) => void): W
     },
     arrived(piece) {
       let ended = false
-      for (const want of [...waiting]) {
+      for (const want of waiting.slice()) {
         if (piece < want.first || piece > want.last) continue
         while (want.next <= want.last && have.has(want.next)) want.next++
 
