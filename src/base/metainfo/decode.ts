@@ -75,7 +75,7 @@ function* readTop(bytes: Uint8Array): Slices<Map<string, Uint8Array>> {
   const reader = createReader(bytes)
   const entries = new Map<string, Uint8Array>()
   openDict(reader, 'the torrent file')
-  for (let key = ''; hasMore(reader); ) {
+  for (let key: string | undefined; hasMore(reader); ) {
     key = keyAfter(reader, key)
     if (entries.size === 100) refuse('more than 100 entries beside "info"')
     const start = reader.at

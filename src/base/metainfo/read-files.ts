@@ -58,7 +58,7 @@ function readEntry(reader: BencodeReader, index: number, before: readonly string
   let utf8Path: Path | undefined
   let attributes = ''
   openDict(reader, 'a file')
-  for (let key = ''; hasMore(reader); ) {
+  for (let key: string | undefined; hasMore(reader); ) {
     key = keyAfter(reader, key)
     if (key === 'length') length = sizeOf(reader, 'the length of a file')
     else if (key === 'path') path = readPath(reader, index, before)

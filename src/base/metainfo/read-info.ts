@@ -30,7 +30,7 @@ interface Found {
 function* readEntries(reader: BencodeReader): Slices<Found> {
   const found: Found = {}
   openDict(reader, 'the info')
-  for (let key = ''; hasMore(reader); ) {
+  for (let key: string | undefined; hasMore(reader); ) {
     key = keyAfter(reader, key)
     if (key === 'files') found.files = yield* readFiles(reader)
     else if (!readEntry(reader, key, found)) yield* skipLarge(reader)

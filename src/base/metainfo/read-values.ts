@@ -55,10 +55,11 @@ export function hasMore(reader: BencodeReader): boolean {
   return false
 }
 
-export function keyAfter(reader: BencodeReader, previous: string): string {
+export function keyAfter(reader: BencodeReader, previous: string | undefined): string {
   const key = readKey(reader)
-  // The first key may be the empty one.
-  if (key <= previous && previous !== '') fail(reader, 'dictionary keys out of order or twice')
+  if (previous !== undefined && key <= previous) {
+    fail(reader, 'dictionary keys out of order or twice')
+  }
   return key
 }
 
