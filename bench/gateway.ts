@@ -77,9 +77,16 @@ async function wrk(
   const text = await output(
     taskset,
     [
-      ...['-c', CLIENT_CORE, '/usr/bin/wrk', '-t1', `-c${connections}`, `-d${SECONDS}s`],
+      '-c',
+      CLIENT_CORE,
+      '/usr/bin/wrk',
+      '-t1',
+      `-c${connections}`,
+      `-d${SECONDS}s`,
       ...(script === undefined ? [] : ['-s', script]),
-      ...['-H', `Host: ${host}`, `${origin}${path}`],
+      '-H',
+      `Host: ${host}`,
+      `${origin}${path}`,
     ],
     { timeoutMs: (SECONDS + 30) * 1000 },
   )
@@ -138,7 +145,7 @@ await bench('gateway', async (b) => {
   const servers = [
     await nginx(b, folder),
     await node(b, 'btlinkd', [join(ROOT, 'bench/gateway-server.ts'), folder, join(home, 'state')]),
-    await node(b, 'webtorrent', [join(ROOT, 'bench/webtorrent-server.mjs'), folder]),
+    await node(b, 'webtorrent', [join(ROOT, 'bench/webtorrent-server.ts'), folder]),
   ]
   const judge = (
     what: string,
