@@ -2,13 +2,17 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { argv, execPath, exit, stdout } from 'node:process'
+import { argv, env, execPath, exit, stdout } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { errorsPage } from '../test/support/declared-errors.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const btlinkd = (...args) =>
-  execFileSync(execPath, ['src/app/launch.mjs', ...args], { cwd: root, encoding: 'utf8' })
+  execFileSync(execPath, ['src/app/launch.mjs', ...args], {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...env, BTLINKD_SOURCES: '1' },
+  })
 
 const pages = {
   'docs/errors.md': errorsPage,

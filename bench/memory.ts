@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createTestDaemon, familyOf, type TestDaemon, writeSite } from '../test/support/daemon.ts'
-import { start } from '../test/support/processes.ts'
+import { output, start } from '../test/support/processes.ts'
 import { ROOT } from '../test/support/sources.ts'
 import { tempFolder } from '../test/support/temp.ts'
 import { until } from '../test/support/until.ts'
@@ -82,7 +82,8 @@ async function npmStart(b: Bench, state: string): Promise<number> {
 }
 
 await bench('memory', async (b) => {
-  const box = await createTestDaemon(b)
+  await output(process.execPath, ['.ci/setup.mjs', 'start'], { cwd: ROOT, timeoutMs: 600_000 })
+  const box = await createTestDaemon(b, { compiled: true })
   b.report({ what: 'idle', value: await memory(b, box), unit: 'MB', atMost: 220 })
   await seeding(b, box)
   const seeded = await memory(b, box)
@@ -91,7 +92,7 @@ await bench('memory', async (b) => {
 
   const state = join(await tempFolder(b, 'known'), 'state')
   await knownSites(state, SITES)
-  const knowing = await createTestDaemon(b, { state })
+  const knowing = await createTestDaemon(b, { state, compiled: true })
   const known = await memory(b, knowing)
   b.report({ what: `with ${SITES} known sites`, value: known, unit: 'MB', atMost: 400 })
   await knowing.stop()

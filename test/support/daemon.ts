@@ -20,6 +20,8 @@ export interface DaemonOptions {
   bootstrap?: string[]
   /** Sections that win over the test's own. */
   config?: Record<string, Section>
+  /** Run dist/ as `npm start` does; the default is the sources. */
+  compiled?: boolean
   /** A state folder that an earlier daemon left. */
   state?: string
 }
@@ -101,6 +103,7 @@ export async function createTestDaemon(
   const configFile = join(dirname(state), 'btlinkd.yaml')
   // YAML reads JSON.
   await writeFile(configFile, JSON.stringify(configuration(options), undefined, 2))
+  const env = options.compiled ? process.env : { ...process.env, BTLINKD_SOURCES: '1' }
   const address = options.address ?? '127.0.0.1'
   const { netns } = options
   const listenersFile = join(state, 'run', 'listeners.json')
@@ -110,7 +113,7 @@ export async function createTestDaemon(
   const launch = async () => {
     await rm(listenersFile, { force: true })
     const args = [LAUNCH, 'serve', '--config', configFile, '--state', state]
-    running = start(t, process.execPath, args, { netns, cwd: dirname(state) })
+    running = start(t, process.execPath, args, { netns, env, cwd: dirname(state) })
     await until(
       'the daemon to be ready',
       async () => {
@@ -134,6 +137,7 @@ export async function createTestDaemon(
   const cli = (...args: string[]) =>
     run(process.execPath, [LAUNCH, ...args, '--state', state], {
       netns,
+      env,
       cwd: dirname(state),
       timeoutMs: 60_000,
     })
