@@ -47,6 +47,8 @@ static lt::session_params params(std::string const& bootstrap, std::string liste
 	pack.set_bool(lt::settings_pack::dht_prefer_verified_node_ids, false);
 	pack.set_bool(lt::settings_pack::dht_enforce_node_id, false);
 	pack.set_bool(lt::settings_pack::dht_ignore_dark_internet, false);
+	// It leaves in a moment: a node that others keep would cost the next run libtorrent's time-outs.
+	pack.set_bool(lt::settings_pack::dht_read_only, true);
 	pack.set_int(lt::settings_pack::dht_block_ratelimit, 100000);
 	return lt::session_params(pack);
 }
