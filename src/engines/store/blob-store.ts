@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type Sha256, sha256 } from '../../base/hashes.ts'
 import type { BlobStore } from '../../base/ports/store.ts'
 import type { BlobShelf } from './blob-shelf.ts'
-import { diskFailure, tempName } from './durable.ts'
+import { onDisk, tempName } from './durable.ts'
 import { Full, TooLarge } from './errors.ts'
 import { BLOB_MODE } from './link-file.ts'
 
@@ -95,11 +95,11 @@ export async function seal(path: string): Promise<void> {
 export function createBlobStore({ shelf, folder, minFree }: BlobStoreDeps): BlobStore {
   async function checkFree(): Promise<void> {
     if (minFree === 0) return
-    const disk = await statfs(folder)
+    const disk = await onDisk(folder, () => statfs(folder))
     if (disk.bavail * disk.bsize < minFree) throw new Full(folder)
   }
 
-  /** Streams the source into `handle`, and resolves to its hash and length. */
+  /** Streams the source into `handle`; what the source throws is thrown as it is. */
   async function drain(
     source: AsyncIterable<Uint8Array>,
     handle: FileHandle,
@@ -115,13 +115,13 @@ export function createBlobStore({ shelf, folder, minFree }: BlobStoreDeps): Blob
       if (length > maxBytes) throw new TooLarge(maxBytes)
       hash.update(chunk)
       observe?.(chunk)
-      await gatherer.write(chunk)
+      await onDisk(folder, () => gatherer.write(chunk))
       if (length >= askAt) {
         await checkFree()
         askAt = length + ASK_FREE_EVERY_BYTES
       }
     }
-    await gatherer.flush()
+    await onDisk(folder, () => gatherer.flush())
     return { hash: sha256(hash.digest('hex')), length }
   }
 
@@ -132,29 +132,33 @@ export function createBlobStore({ shelf, folder, minFree }: BlobStoreDeps): Blob
       try {
         options.signal?.throwIfAborted()
         await checkFree()
-        const handle = await open(temp, 'wx', 0o600)
+        const handle = await onDisk(folder, () => open(temp, 'wx', 0o600))
         try {
           const { hash, length } = await drain(source, handle, options)
           // Before the look whether it is there: from now on a removal elsewhere leaves it alone.
           shelf.hold(hash)
           held = hash
-          await handle.chmod(BLOB_MODE)
-          await handle.sync()
-          return await shelf.place(temp, hash, length)
+          return await onDisk(folder, async () => {
+            await handle.chmod(BLOB_MODE)
+            await handle.sync()
+            return shelf.place(temp, hash, length)
+          })
         } finally {
           await handle.close()
         }
       } catch (error) {
         if (held) shelf.release(held)
         await rm(temp, { force: true })
-        throw diskFailure(error, folder)
+        throw error
       }
     },
     get: (hash) => shelf.find(hash),
     async adopt(path, signal) {
-      const { hash, length } = await hashFile(path, { signal })
-      await seal(path)
-      return shelf.share(path, hash, length)
+      return onDisk(path, async () => {
+        const { hash, length } = await hashFile(path, { signal })
+        await seal(path)
+        return shelf.share(path, hash, length)
+      })
     },
     async discard(hash) {
       shelf.release(hash)

@@ -75,7 +75,7 @@ export async function createFile(path: string, bytes: Uint8Array, mode: number):
 }
 
 /** What a failed file operation under `path` is called outside the room. */
-export function diskFailure(error: unknown, path: string): unknown {
+function diskFailure(error: unknown, path: string): unknown {
   const code = codeOf(error)
   switch (code) {
     case 'ENOSPC':

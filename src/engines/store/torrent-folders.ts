@@ -16,17 +16,19 @@ import {
 } from '../../base/layout.ts'
 import { decodeInfoInSlices } from '../../base/metainfo/decode.ts'
 import type { Metainfo } from '../../base/metainfo/metainfo.ts'
+import { createPieceHasher, type PieceHasher } from '../../base/metainfo/piece-hasher.ts'
+import { PIECE_HASH_BYTES } from '../../base/metainfo/piece-length.ts'
 import type { TorrentFolders } from '../../base/ports/store.ts'
 import type { BlobShelf } from './blob-shelf.ts'
 import { hashFile, seal } from './blob-store.ts'
 import { makeFolder, onDisk, replaceFile, syncFolder, tempName } from './durable.ts'
 import { Damaged, NoBlob, NoTorrent } from './errors.ts'
 import { BLOB_MODE, linkFile, linkFileOver } from './link-file.ts'
-import { createPieceCheck } from './piece-check.ts'
 
 type Blobs = readonly (Sha256 | undefined)[]
 
 const MANIFEST = 'blobs'
+const ZEROS = new Uint8Array(65_536)
 const SHA256_LINE = /^[0-9a-f]{64}$/
 
 const manifestOf = (blobs: Blobs): Uint8Array =>
@@ -42,6 +44,24 @@ async function readIfThere(path: string): Promise<Uint8Array | undefined> {
     if (codeOf(error) === 'ENOENT') return undefined
     throw error
   }
+}
+
+/** BEP 47: a pad file is zeroes. */
+function pushZeros(hasher: PieceHasher, bytes: number): void {
+  for (let left = bytes; left > 0; left -= ZEROS.length) {
+    hasher.push(ZEROS.subarray(0, Math.min(left, ZEROS.length)))
+  }
+}
+
+/** Index of the first piece whose sums differ. */
+function firstDifference(found: Uint8Array, expected: Uint8Array): number | undefined {
+  for (let at = 0; at < expected.length; at += PIECE_HASH_BYTES) {
+    const end = at + PIECE_HASH_BYTES
+    if (!equalBytes(found.subarray(at, end), expected.subarray(at, end))) {
+      return at / PIECE_HASH_BYTES
+    }
+  }
+  return undefined
 }
 
 export function createTorrentFolders(layout: StoreLayout, shelf: BlobShelf): TorrentFolders {
@@ -122,29 +142,27 @@ export function createTorrentFolders(layout: StoreLayout, shelf: BlobShelf): Tor
 
   /** Reads every file once: its sha256, and whether all pieces are what the info dict says. */
   async function hashTorrent(metainfo: Metainfo, signal?: AbortSignal): Promise<Blobs> {
-    const check = createPieceCheck(metainfo)
+    const hasher = createPieceHasher(metainfo.pieceLength)
     const blobs: (Sha256 | undefined)[] = []
     for (const file of metainfo.files) {
-      const path = torrentFilePath(layout, metainfo.infoHash, file.index)
       if (file.isPad) {
-        check.writeZeros(file.length)
+        pushZeros(hasher, file.length)
         blobs.push(undefined)
         continue
       }
+      const path = torrentFilePath(layout, metainfo.infoHash, file.index)
       // An engine writes nothing for a file without bytes.
       if (file.length === 0) await (await open(path, 'a', 0o644)).close()
       const { hash, length } = await hashFile(path, {
-        observe: (chunk) => check.write(chunk),
+        observe: (chunk) => hasher.push(chunk),
         signal,
       })
       if (length !== file.length) {
         throw new Damaged(metainfo.infoHash, `file ${file.index} has ${length} bytes`)
       }
-      const bad = check.bad()
-      if (bad !== undefined) throw new Damaged(metainfo.infoHash, `piece ${bad} differs`)
       blobs.push(hash)
     }
-    const bad = check.end()
+    const bad = firstDifference(hasher.finish(), metainfo.pieces)
     if (bad !== undefined) throw new Damaged(metainfo.infoHash, `piece ${bad} differs`)
     return blobs
   }
