@@ -11,7 +11,7 @@ module.exports = {
     rule('edges-see-ports-only', { path: '^src/edges/([^/]+)/' }, { path: '^src/', pathNot: ['^src/base/', '^src/edges/$1/', '^src/edges/http/index\\.ts$'] }),
     rule('not-your-own-door', { path: '^src/(engines|services|edges)/([^/]+)/', pathNot: '/index\\.ts$' }, { path: '^src/$1/$2/index\\.ts$' }),
     rule('app-uses-doors', { path: '^src/app/' }, { path: '^src/(engines|services|edges)/[^/]+/.', pathNot: ['/index\\.ts$', '/config\\.ts$'] }),
-    rule('only-main-composes', { path: '^src/', pathNot: '^src/app/(main|compose|roles/|cli/)' }, { path: '^src/app/(compose|main)\\.ts$' }),
+    rule('only-main-composes', { path: '^src/', pathNot: '^src/app/(main|roles/)' }, { path: '^src/app/(compose-[a-z]+|main)\\.ts$' }),
     rule('one-home-for-webtorrent', { path: '^src/', pathNot: '^src/engines/torrent/' }, { path: 'node_modules/(webtorrent|bittorrent-protocol|node-datachannel)/' }),
     rule('one-home-for-sqlite', { path: '^src/', pathNot: '^src/engines/store/' }, { path: 'node_modules/better-sqlite3/' }),
     rule('no-orphans', { orphan: true, pathNot: ['\\.d\\.ts$', 'launch\\.mjs$'] }, {}),

@@ -1,0 +1,32 @@
+/** The swarm role: what speaks with strangers, offered to the other roles over a socket. */
+import { join } from 'node:path'
+import { systemClock } from '../base/ports/clock.ts'
+import { createDhtNode } from '../engines/dht/index.ts'
+import { storePaths } from '../engines/store/config.ts'
+import { createTorrentEngine } from '../engines/torrent/index.ts'
+import type { Config } from './config/schema.ts'
+import { createLog } from './log-lines.ts'
+import { offerPorts } from './roles/remote-ports.ts'
+import type { ComposedRole } from './roles/role.ts'
+import { createRpcServer } from './roles/rpc-server.ts'
+import { createRunFolder, swarmSocket } from './run-folder.ts'
+
+export function composeSwarm(config: Config): ComposedRole {
+  const log = createLog('swarm', config.log)
+  const clock = systemClock
+  const layout = storePaths({ ...config.storage, stateDir: config.state_dir })
+  const dht = createDhtNode({ log, clock, statePath: join(config.state_dir, 'dht') }, config.dht)
+  const torrent = createTorrentEngine({ dht, layout, log, clock }, config.swarm)
+  const rpc = createRpcServer(swarmSocket(config.state_dir), offerPorts({ dht, torrent }), log)
+
+  return {
+    components: [createRunFolder(config.state_dir), dht, torrent, rpc],
+    async listeners() {
+      const [info, peers] = await Promise.all([dht.info(), torrent.listening()])
+      return {
+        dht: { port: info.port, transport: 'udp' },
+        swarm: { port: peers.port, transport: 'tcp' },
+      }
+    },
+  }
+}

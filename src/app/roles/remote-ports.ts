@@ -1,0 +1,73 @@
+/** The ports of the swarm role as other roles hold them: the same interface, carried over its socket. */
+import type { Component, Health } from '../../base/ports/component.ts'
+import type { DhtNode } from '../../base/ports/dht-node.ts'
+import type { TorrentEngine } from '../../base/ports/torrent-engine.ts'
+import type { RpcClient } from './rpc-client.ts'
+import type { Methods } from './rpc-server.ts'
+
+type Kind = 'call' | 'stream'
+type Table<Port extends Component> = Record<Exclude<keyof Port, 'name' | 'start' | 'stop'>, Kind>
+
+const dhtTable: Table<DhtNode> = {
+  peers: 'stream',
+  announce: 'call',
+  getImmutable: 'call',
+  getMutable: 'call',
+  putImmutable: 'call',
+  putMutable: 'call',
+  addNode: 'call',
+  info: 'call',
+  health: 'call',
+}
+
+const torrentTable: Table<TorrentEngine> = {
+  metainfo: 'call',
+  add: 'call',
+  want: 'call',
+  verified: 'stream',
+  seed: 'call',
+  drop: 'call',
+  peers: 'call',
+  status: 'call',
+  torrents: 'call',
+  completed: 'stream',
+  listening: 'call',
+  health: 'call',
+}
+
+const DOWN: Health = { status: 'down', score: 0, detail: 'the role that runs it does not answer' }
+
+function remote<Port extends Component>(name: string, table: Table<Port>, client: RpcClient): Port {
+  const port: Record<string, unknown> = {
+    name,
+    start: () => Promise.resolve(),
+    stop: () => Promise.resolve(),
+  }
+  for (const [method, kind] of Object.entries<Kind>(table)) {
+    port[method] = (...args: unknown[]) => client[kind](`${name}.${method}`, args)
+  }
+  port['health'] = () => client.call(`${name}.health`, []).catch(() => DOWN)
+  return port as unknown as Port
+}
+
+export const remoteDhtNode = (client: RpcClient): DhtNode => remote('dht', dhtTable, client)
+export const remoteTorrentEngine = (client: RpcClient): TorrentEngine =>
+  remote('torrent', torrentTable, client)
+
+/** The methods a role offers for its local forms of the ports. */
+export function offerPorts(ports: { dht: DhtNode; torrent: TorrentEngine }): Methods {
+  const methods = new Map<string, (...args: unknown[]) => unknown>()
+  const offer = (name: string, port: object, table: Record<string, Kind>): void => {
+    for (const method of Object.keys(table)) {
+      methods.set(`${name}.${method}`, (...args) => {
+        const found: unknown = Reflect.get(port, method)
+        return typeof found === 'function'
+          ? (Reflect.apply(found, port, args) as unknown)
+          : undefined
+      })
+    }
+  }
+  offer('dht', ports.dht, dhtTable)
+  offer('torrent', ports.torrent, torrentTable)
+  return methods
+}

@@ -1,0 +1,91 @@
+/** One role as a process: composes it, starts it, tells its listeners, and stops when it is asked. */
+import { once } from 'node:events'
+import { codeOf, messageOf } from '../../base/errors.ts'
+import type { Config } from '../config/schema.ts'
+import { createLifecycle, type Lifetime } from '../lifecycle.ts'
+import { createLog } from '../log-lines.ts'
+import type { RoleName, ServeArgs } from '../serve-args.ts'
+import { type Listeners, writeListeners } from './listeners.ts'
+import type { ReadyMessage } from './supervisor.ts'
+
+/** A role, put together but not started. */
+export interface ComposedRole {
+  /** In start order. */
+  components: readonly Lifetime[]
+  /** Asked once everything has started. */
+  listeners(): Promise<Listeners>
+  /** After the start, in the background: what need not be there for the first request. */
+  afterStart?(signal: AbortSignal): Promise<string | undefined>
+}
+
+const CONFIGURATION_EXIT = 78
+const HARD_EXIT_MS = 9000
+
+async function effectiveConfig(args: ServeArgs): Promise<Config> {
+  if (process.env['BTLINKD_SUPERVISED'] === '1' && process.channel) {
+    const [message] = (await once(process, 'message')) as [{ config: Config }]
+    return message.config
+  }
+  const { requireConfig } = await import('../config/load.ts')
+  return requireConfig({ file: args.config, stateDir: args.state })
+}
+
+async function compose(role: RoleName, config: Config): Promise<ComposedRole> {
+  if (role === 'swarm') {
+    const { composeSwarm } = await import('../compose-swarm.ts')
+    return composeSwarm(config)
+  }
+  const { composeWeb } = await import('../compose-web.ts')
+  return composeWeb(config)
+}
+
+/** Resolves with the exit code, once the role has stopped. */
+export async function runRole(role: RoleName, args: ServeArgs): Promise<number> {
+  let config: Config
+  try {
+    config = await effectiveConfig(args)
+  } catch (error) {
+    process.stderr.write(`btlinkd: ${messageOf(error)}\n`)
+    return CONFIGURATION_EXIT
+  }
+  const log = createLog(role, config.log)
+  const stopping = new AbortController()
+  const stop = (): void => stopping.abort()
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  // The supervisor is gone, however it went: nobody would ever stop this process.
+  process.on('disconnect', stop)
+  process.on('unhandledRejection', (error) => {
+    log.error(
+      { code: codeOf(error) ?? 'none', error: messageOf(error) },
+      'nobody handled a rejection',
+    )
+  })
+
+  let lifecycle
+  try {
+    const composed = await compose(role, config)
+    lifecycle = createLifecycle(composed.components)
+    await lifecycle.start(stopping.signal)
+    await writeListeners(config.state_dir, role, await composed.listeners())
+    const banner = await composed.afterStart?.(stopping.signal)
+    const message: ReadyMessage = banner === undefined ? { ready: true } : { ready: true, banner }
+    if (process.connected) process.send?.(message)
+  } catch (error) {
+    if (!stopping.signal.aborted)
+      log.error({ code: codeOf(error) ?? 'none', error: messageOf(error) }, 'cannot start')
+    await lifecycle?.stop().catch(() => {})
+    return stopping.signal.aborted ? 0 : 1
+  }
+
+  if (!stopping.signal.aborted) await once(stopping.signal, 'abort')
+  // Node can hang in its own exit (nodejs/node#54918): the role ends itself whatever happens.
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), HARD_EXIT_MS).unref()
+  try {
+    await lifecycle.stop()
+    return 0
+  } catch (error) {
+    log.error({ error: messageOf(error) }, 'not everything stopped cleanly')
+    return 1
+  }
+}

@@ -1,0 +1,63 @@
+/** `btlinkd serve` without a role: all roles as children of this process. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import type { Config } from '../config/schema.ts'
+import { createLog } from '../log-lines.ts'
+import { createSupervisor } from './supervisor.ts'
+
+/** The same file in the compiled tree (`.js`) and in the sources (`.ts`). */
+const sibling = (name: string): URL =>
+  new URL(`${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
+
+// A role's young generation is small: it keeps little, and a household box has little memory.
+const ROLE_FLAGS = ['--max-semi-space-size=4']
+
+/** Reads the configuration in a process of its own: schema and YAML parser need not stay in memory. */
+async function loadInChild(args: readonly string[]): Promise<Config | number> {
+  const child = fork(sibling('./config-child'), [...args], { stdio: 'inherit' })
+  const messages = once(child, 'message').then(([config]) => config as Config)
+  const exit = once(child, 'exit').then(([code]) => (typeof code === 'number' ? code : 1))
+  messages.catch(() => {})
+  const first = await Promise.race([messages, exit])
+  if (typeof first === 'object') await exit
+  return first
+}
+
+const rolesOf = (config: Config): string[] =>
+  config.mode === 'dht-only' ? ['swarm'] : ['swarm', 'web']
+
+function forkRole(role: string, config: Config, args: readonly string[]): ChildProcess {
+  const child = fork(sibling('../main'), ['serve', '--role', role, ...args], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    execArgv: [...process.execArgv, ...ROLE_FLAGS],
+    env: { ...process.env, BTLINKD_SUPERVISED: '1' },
+  })
+  child.send({ config })
+  return child
+}
+
+/** @param args the flags of `serve`, handed on to the roles */
+export async function serveSupervised(args: readonly string[]): Promise<number> {
+  const config = await loadInChild(args)
+  if (typeof config === 'number') return config
+  const log = createLog('serve', config.log)
+  const supervisor = createSupervisor(rolesOf(config), {
+    spawn: (role) => forkRole(role, config, args),
+    log,
+    onReady(banners) {
+      if (banners.length > 0) process.stdout.write(`\n${banners.join('\n')}\n\n`)
+    },
+  })
+  let asked = 0
+  const onSignal = (signal: NodeJS.Signals): void => {
+    // A second Ctrl-C is a person who does not want to wait.
+    if (++asked > 1) process.exit(130)
+    log.info({ signal }, 'stopping')
+    supervisor.stop()
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  const code = await supervisor.run()
+  log.info({ code }, 'stopped')
+  return code
+}
