@@ -75,7 +75,8 @@ def open_session(args):
         "ssrf_mitigation": False,
         "announce_to_all_trackers": True,
         # Many nodes of a test share one address or a few, which a public network would not allow.
-        "dht_bootstrap_nodes": ",".join(args.dht_node),
+        # A bootstrap node never enters libtorrent's routing table; `add_dht_node` below does both.
+        "dht_bootstrap_nodes": "",
         "dht_restrict_routing_ips": False,
         "dht_restrict_search_ips": False,
         "dht_prefer_verified_node_ids": False,
@@ -101,6 +102,7 @@ class Peer:
         self.handle = None
         self.started = time.monotonic()
         self.finished = False
+        self.nodes = 0
         self.buffer = b""
         for node in args.dht_node:
             self.session.add_dht_node(endpoint(node))
@@ -154,7 +156,7 @@ class Peer:
             state=str(status.state), dht=self.dht_nodes())
 
     def dht_nodes(self):
-        return self.session.status().dht_nodes if self.args.dht else 0
+        return self.nodes if self.args.dht else 0
 
     def on_alert(self, alert):
         kind = type(alert).__name__
@@ -165,6 +167,8 @@ class Peer:
         elif kind == "torrent_finished_alert":
             self.finished = True
             say("finished", ms=self.ms())
+        elif kind == "dht_stats_alert":
+            self.nodes = sum(bucket["num_nodes"] for bucket in alert.routing_table)
         elif kind == "dht_put_alert":
             say("put", target=str(alert.target), stored=alert.num_success)
         elif kind == "dht_immutable_item_alert":
@@ -222,7 +226,11 @@ class Peer:
         if self.args.mode != "node":
             self.add()
         last = 0.0
+        counted = 0.0
         while self.read_commands(0.02):
+            if self.args.dht and time.monotonic() - counted > 0.2:
+                counted = time.monotonic()
+                self.session.post_dht_stats()
             for alert in self.session.pop_alerts():
                 self.on_alert(alert)
             if self.handle and time.monotonic() - last > 1:
