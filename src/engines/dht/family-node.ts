@@ -23,8 +23,10 @@ import { createUdpLink, type OpenSocket } from './udp-link.ts'
 
 /** What one address may ask of us; libtorrent's own limit is of the same size. */
 const QUERY_RATE = { perSecond: 10, burst: 40 }
+/** In a closed network few nodes carry everything. */
+const LOCAL_QUERY_RATE = { perSecond: 200, burst: 1000 }
 /** All replies together: many more than a household's node is ever asked for. */
-const REPLY_RATE = { perSecond: 200, burst: 400 }
+const REPLY_RATE = { perSecond: 200, burst: 1000 }
 const MAX_PAYERS = 4096
 const RECENT_MS = 10 * 60_000
 const MAX_RECENT = 4096
@@ -74,7 +76,8 @@ export function createFamilyNode(
     random: deps.random,
   })
   const external = createExternalAddress()
-  const payers = createRateLimiter(QUERY_RATE, MAX_PAYERS, clock)
+  const strangers = createRateLimiter(QUERY_RATE, MAX_PAYERS, clock)
+  const neighbours = createRateLimiter(LOCAL_QUERY_RATE, MAX_PAYERS, clock)
   const replies = createRateLimiter(REPLY_RATE, 1, clock)
   /** Endpoints that answered us: their address is no forgery. */
   const proven = createRecentSet(RECENT_MS, MAX_RECENT, clock)
@@ -91,6 +94,7 @@ export function createFamilyNode(
     }
     if (!message) stats.malformed++
     // Junk costs its sender as much as a query does.
+    const payers = allowLocal && isLocal(from.host) ? neighbours : strangers
     if (!payers.take(payerKey(from)) || (message && !replies.take('all'))) {
       stats.overBudget++
       return

@@ -32,7 +32,7 @@ export interface TestNode {
   /** `host:port`, as `bootstrap_nodes` wants it. */
   address: string
   statePath: string
-  stop(): Promise<void>
+  stop: () => Promise<void>
 }
 
 let nextHost = 2
@@ -68,7 +68,7 @@ export async function startNode(
 
 export interface TestNetwork {
   nodes: TestNode[]
-  stop(): Promise<void>
+  stop: () => Promise<void>
 }
 
 /** `count` nodes that found each other through the first one. */
