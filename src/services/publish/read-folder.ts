@@ -1,0 +1,121 @@
+/** A folder becomes blobs and piece sums in one reading; what was read is what is published. */
+import { constants } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { codeOf } from '../../base/errors.ts'
+import type { Sha256 } from '../../base/hashes.ts'
+import { createPieceHasher, type PieceHasher } from '../../base/metainfo/piece-hasher.ts'
+import type { Store, StoredBlob } from '../../base/ports/store.ts'
+import type { PublisherConfig } from './config.ts'
+import { BadFolder, Changing } from './errors.ts'
+import { discardAll, type MadeTorrent, makeTorrent, pieceLengthOf } from './torrent.ts'
+import { type FoundFile, type FoundFolder, walkFolder } from './walk.ts'
+
+const READ_BYTES = 262_144
+// Reading goes on while so many earlier files are being synced: most of the time of a small file.
+const PUTS_UNDER_WAY = 8
+const TRIES = 3
+
+export interface ReadFolder {
+  torrent: MadeTorrent
+  found: FoundFolder
+}
+
+interface Reading {
+  store: Store
+  hasher: PieceHasher
+  puts: Promise<StoredBlob>[]
+  signal: AbortSignal | undefined
+}
+
+async function* readFile(file: FoundFile, hasher: PieceHasher): AsyncGenerator<Uint8Array> {
+  // Neither a link nor a pipe that took the file's place since the walk is followed or waited for.
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+  const handle = await open(file.place, flags)
+  try {
+    if (!(await handle.stat()).isFile()) throw new BadFolder(file.place, 'it is no longer a file')
+    const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, file.length + 1))
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length)
+      if (bytesRead === 0) return
+      const chunk = buffer.subarray(0, bytesRead)
+      hasher.push(chunk)
+      yield chunk
+    }
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Resolves when the file was read; its put is then still being made durable. */
+async function readInto(reading: Reading, file: FoundFile): Promise<void> {
+  const { store, hasher, puts, signal } = reading
+  let put: Promise<StoredBlob> | undefined
+  const read = new Promise<void>((resolve) => {
+    async function* source() {
+      yield* readFile(file, hasher)
+      resolve()
+    }
+    put = store.blobs.put(source(), signal ? { signal } : {})
+  })
+  if (!put) return
+  puts.push(put)
+  // It may fail while a later file is read; it is asked for in the end.
+  put.catch(() => {})
+  await Promise.race([read, put])
+  await puts[puts.length - PUTS_UNDER_WAY]
+}
+
+async function readOnce(
+  store: Store,
+  found: FoundFolder,
+  options: { name: string; storage: PublisherConfig['storage']; last: boolean },
+  signal?: AbortSignal,
+): Promise<MadeTorrent | undefined> {
+  const pieceLength = pieceLengthOf(found.files, options.storage)
+  const hasher = createPieceHasher(pieceLength)
+  const reading: Reading = { store, hasher, puts: [], signal }
+  let done = false
+  try {
+    for (const file of found.files) await readInto(reading, file)
+    const blobs = await Promise.all(reading.puts)
+    const files = found.files.map((file, index) => stored(file, blobs[index]))
+    // The sizes changed so much while it was read that another reader would choose other pieces.
+    if (!options.last && pieceLengthOf(files, options.storage) !== pieceLength) return undefined
+    const parts = { name: options.name, files, pieceLength, pieces: hasher.finish() }
+    const torrent = await makeTorrent(store, parts)
+    done = true
+    return torrent
+  } finally {
+    const puts = await Promise.allSettled(reading.puts)
+    if (!done) await discardAll(store, puts.flatMap(hashOf))
+  }
+}
+
+const hashOf = (put: PromiseSettledResult<StoredBlob>): Sha256[] =>
+  put.status === 'fulfilled' ? [put.value.sha256] : []
+
+function stored(file: FoundFile, blob: StoredBlob | undefined) {
+  if (!blob) throw new Changing(file.place)
+  return { path: file.path, length: blob.length, sha256: blob.sha256 }
+}
+
+/** Walks and reads the folder, again where files vanished meanwhile, and links the torrent. */
+export async function readFolder(
+  store: Store,
+  folder: string,
+  options: { name: string; storage: PublisherConfig['storage']; maxFiles: number },
+  signal?: AbortSignal,
+): Promise<ReadFolder> {
+  for (let left = TRIES; left > 0; left--) {
+    const found = await walkFolder(folder, options.maxFiles, signal)
+    try {
+      const torrent = await readOnce(store, found, { ...options, last: left === 1 }, signal)
+      if (torrent) return { torrent, found }
+    } catch (error) {
+      const code = codeOf(error)
+      if (code === 'EACCES') throw new BadFolder(folder, 'a file may not be read', { cause: error })
+      if (code !== 'ENOENT' && code !== 'ELOOP') throw error
+    }
+  }
+  throw new Changing(folder)
+}
