@@ -39,6 +39,6 @@ if (Number(process.versions.node.split('.')[0]) < NEEDED_MAJOR) {
   runOnPinnedNode()
 } else {
   const compiled = new URL('../../dist/app/main.js', import.meta.url)
-  const useCompiled = process.env.BTLINKD_SOURCES !== '1' && existsSync(compiled)
+  const useCompiled = process.env.BTL_RUN_SOURCES !== '1' && existsSync(compiled)
   await import(useCompiled ? compiled.href : new URL('./main.ts', import.meta.url).href)
 }

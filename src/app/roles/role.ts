@@ -22,7 +22,7 @@ const CONFIGURATION_EXIT = 78
 const HARD_EXIT_MS = 9000
 
 async function effectiveConfig(args: ServeArgs): Promise<Config> {
-  if (process.env['BTLINKD_SUPERVISED'] === '1' && process.channel) {
+  if (process.env['BTL_SUPERVISED'] === '1' && process.channel) {
     const [message] = (await once(process, 'message')) as [{ config: Config }]
     return message.config
   }

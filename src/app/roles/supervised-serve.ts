@@ -30,7 +30,7 @@ function forkRole(role: string, config: Config, args: readonly string[]): ChildP
   const child = fork(sibling('../main'), ['serve', '--role', role, ...args], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     execArgv: [...process.execArgv, ...ROLE_FLAGS],
-    env: { ...process.env, BTLINKD_SUPERVISED: '1' },
+    env: { ...process.env, BTL_SUPERVISED: '1' },
   })
   child.send({ config })
   return child

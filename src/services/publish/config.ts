@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { count, duration, size } from '../../base/config-schema.ts'
+import { count, duration } from '../../base/config-schema.ts'
 
 /** The `publish` section. */
 export const publishConfigSchema = Type.Object(
@@ -48,25 +48,12 @@ export const publishConfigSchema = Type.Object(
   { additionalProperties: false },
 )
 
-/** The `uploads` section. */
-export const uploadsConfigSchema = Type.Object(
-  {
-    allow: Type.Union([Type.Literal('lan'), Type.Literal('members'), Type.Literal('off')], {
-      default: 'lan',
-      description: 'Who may upload: everybody in the house, users of the box, or nobody.',
-    }),
-    max_size: size(10 * 1024 ** 3, 'Bytes of one upload, all files together.', { minimum: 1 }),
-    max_files: count(10_000, 'Files of one upload.', { minimum: 1, maximum: 100_000 }),
-  },
-  { additionalProperties: false },
-)
-
 export type PublishConfig = Static<typeof publishConfigSchema>
-export type UploadsConfig = Static<typeof uploadsConfigSchema>
 
 export interface PublisherConfig {
   publish: PublishConfig
-  uploads: UploadsConfig
+  /** Of the `uploads` section. */
+  uploads: { max_size: number; max_files: number }
   /** Of the `storage` section. */
   storage: { blob_threshold: number; chunk_size: number }
 }

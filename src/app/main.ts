@@ -1,0 +1,9 @@
+/** The entry: `serve` begins at once with what it needs; every other verb is a client or a tool. */
+const [verb, ...args] = process.argv.slice(2)
+
+if (verb === 'serve' && !args.includes('--help')) {
+  const { serve } = await import('./serve.ts')
+  process.exitCode = await serve(args)
+  // Handles that a library keeps must not hold the process once its parts have stopped.
+  if (process.exitCode !== undefined) setTimeout(() => process.exit(), 500).unref()
+}
