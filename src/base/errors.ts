@@ -48,3 +48,9 @@ export function codeOf(error: unknown): string | undefined {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
+
+/** Text from outside as it may stand in a message: printable ASCII, cut to `max` characters. */
+export function printable(text: string, max = 80): string {
+  const clean = text.slice(0, max).replace(/[^\x20-\x7e]/g, '?')
+  return text.length > max ? `${clean}...` : clean
+}

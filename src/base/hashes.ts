@@ -1,5 +1,5 @@
 /** Branded strings for hashes and keys, so that an infohash can never stand where a sha256 is asked. */
-import { declareError } from './errors.ts'
+import { declareError, printable } from './errors.ts'
 
 declare const brand: unique symbol
 type Branded<Name extends string> = string & { readonly [brand]: Name }
@@ -22,7 +22,7 @@ export const BadHash = declareError(
 function hexOf(length: number, what: string, text: string): string {
   const lower = text.toLowerCase()
   if (lower.length !== length || !/^[0-9a-f]*$/.test(lower)) {
-    throw new BadHash(what, length, text.slice(0, 80))
+    throw new BadHash(what, length, printable(text))
   }
   return lower
 }

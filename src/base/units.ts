@@ -34,7 +34,8 @@ export function formatSize(bytes: number): string {
   let value = bytes
   let unit = 0
   const names = ['B', 'KB', 'MB', 'GB', 'TB']
-  while (value >= 1024 && unit < names.length - 1) {
+  // From 1023.5 on a value would be rounded to 1024 of its unit.
+  while (value >= 1023.5 && unit < names.length - 1) {
     value /= 1024
     unit++
   }

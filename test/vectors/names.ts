@@ -56,7 +56,7 @@ export const mutableTargetVectors: readonly TargetVector[] = [
     title: 'BEP 46, no salt',
     key: '8543d3e6115f0f98c944077a4493dcd543e49c739fd998550a1f614ab36ed63e',
     salt: '',
-    target: 'cc3f9d90b572173053626f9980ce261a850d050b',
+    target: 'cc3f9d90b572172053626f9980ce261a850d050b',
   },
   {
     title: 'BEP 46, salt "n"',

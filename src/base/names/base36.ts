@@ -3,6 +3,7 @@
  * leading `0`. Each byte string has exactly one spelling, so a key has one host name.
  */
 import { EMPTY, fromHex, toHex } from '../bytes.ts'
+import { printable } from '../errors.ts'
 import { type PublicKey, publicKey } from '../hashes.ts'
 import { BadBase36 } from './errors.ts'
 
@@ -14,8 +15,6 @@ const MAX_CHARACTERS = 4096
 const KEY_BYTES = 32
 // The largest power of 36 below 2^53: digits that one ordinary number can take at a time.
 const CHUNK = 10
-
-const shown = (text: string): string => (text.length > 80 ? `${text.slice(0, 80)}…` : text)
 
 export function encodeBase36(bytes: Uint8Array): string {
   let zeros = 0
@@ -29,9 +28,9 @@ export function encodeBase36(bytes: Uint8Array): string {
 export function decodeBase36(text: string): Uint8Array {
   const lower = text.toLowerCase()
   if (lower === '') throw new BadBase36('', 'it is empty')
-  if (lower.length > MAX_CHARACTERS) throw new BadBase36(shown(text), 'it is too long')
+  if (lower.length > MAX_CHARACTERS) throw new BadBase36(printable(text), 'it is too long')
   if (!ALPHABET.test(text)) {
-    throw new BadBase36(shown(text), 'only digits and the letters a to z may stand in it')
+    throw new BadBase36(printable(text), 'only digits and the letters a to z may stand in it')
   }
   const zeros = LEADING_ZEROS.exec(lower)?.[0].length ?? 0
   if (zeros === lower.length) return new Uint8Array(zeros)
@@ -59,7 +58,7 @@ export const encodePublicKey = (key: PublicKey): string => encodeBase36(fromHex(
 export function decodePublicKey(text: string): PublicKey {
   const bytes = text === '' ? EMPTY : decodeBase36(text)
   if (bytes.length !== KEY_BYTES) {
-    throw new BadBase36(shown(text), `a public key has 32 bytes, this has ${bytes.length}`)
+    throw new BadBase36(printable(text), `a public key has 32 bytes, this has ${bytes.length}`)
   }
   return publicKey(toHex(bytes))
 }

@@ -1,5 +1,6 @@
 /** Bytes in the encodings that keys and hashes are passed around in. */
 import { fromHex, toHex } from '../bytes.ts'
+import { printable } from '../errors.ts'
 import { decodeBase32, encodeBase32 } from './base32.ts'
 import { decodeBase36, encodeBase36 } from './base36.ts'
 import { BadValue } from './errors.ts'
@@ -25,7 +26,7 @@ function decodeBase64url(text: string): Uint8Array | undefined {
 
 /** @throws BadValue or BadBase36 (400) */
 export function decodeText(text: string, from: Encoding): Uint8Array {
-  const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text
+  const shown = printable(text)
   if (text === '') throw new BadValue('', from, 'it is empty')
   if (text.length > MAX_CHARACTERS) throw new BadValue(shown, from, 'it is too long')
   if (from === 'base36') return decodeBase36(text)

@@ -1,6 +1,6 @@
 /** Host names of btlink sites: read from requests, written for links. */
 import { MAX_SALT_BYTES } from '../bep44.ts'
-import { codeOf, messageOf } from '../errors.ts'
+import { codeOf, messageOf, printable } from '../errors.ts'
 import { infoHash, type PublicKey, target } from '../hashes.ts'
 import { decodePublicKey, encodePublicKey } from './base36.ts'
 import { BadName, UnwritableName } from './errors.ts'
@@ -50,8 +50,7 @@ interface Place {
 }
 
 function bad({ host, tld }: Pick<Place, 'host' | 'tld'>, fault: string): never {
-  const shown = host.slice(0, 100).replace(/[^\x21-\x7e]/g, '?')
-  throw new BadName(shown, fault, tld, tld, tld, tld)
+  throw new BadName(printable(host, 100), fault, tld, tld, tld, tld)
 }
 
 /** ASCII only: the Kelvin sign is no `k`. */

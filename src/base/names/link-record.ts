@@ -1,5 +1,5 @@
 /** The `_btlink` TXT record that gives a domain of the ordinary web a site. */
-import { isBtlError } from '../errors.ts'
+import { isBtlError, printable } from '../errors.ts'
 import type { SwarmHints } from '../ports/torrent-engine.ts'
 import { BadValue } from './errors.ts'
 import { isMagnet, parseMagnet } from './magnet.ts'
@@ -30,7 +30,7 @@ export function parseLinkValue(value: string, tld: string): LinkTarget {
   const host = text.replace(SCHEME, '').replace(/\/$/, '')
   const name = nameOfHost(host, tld)
   if (name.kind === 'none' || name.kind === 'root') {
-    throw new BadValue(host.slice(0, 100), 'a link record', 'it names no site')
+    throw new BadValue(printable(host), 'a link record', 'it names no site')
   }
   return { name, hints: {} }
 }

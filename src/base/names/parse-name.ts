@@ -1,4 +1,5 @@
 /** Names as people type and paste them: hosts, URLs, magnets, bare infohashes. */
+import { printable } from '../errors.ts'
 import type { SwarmHints } from '../ports/torrent-engine.ts'
 import { BadValue } from './errors.ts'
 import { parseHost } from './host.ts'
@@ -68,7 +69,7 @@ function domainOf(host: string): string {
   const name = URL.canParse(url) ? new URL(url).hostname.replace(/\.$/, '') : ''
   // A last label of digits makes an IPv4 address of any host; addresses have no link records.
   if (!name.includes('.') || host.includes('@') || name.startsWith('[') || /\.\d+$/.test(name)) {
-    throw new BadValue(host.slice(0, 100), 'a name', 'a site, magnet link, infohash or domain is')
+    throw new BadValue(printable(host), 'a name', 'a site, magnet link, infohash or domain is')
   }
   return name
 }
