@@ -28,6 +28,8 @@ import { BLOB_MODE, linkFile, linkFileOver } from './link-file.ts'
 type Blobs = readonly (Sha256 | undefined)[]
 
 const MANIFEST = 'blobs'
+// The engine may write the same bytes there.
+const INFO_MODE = 0o644
 const ZEROS = new Uint8Array(65_536)
 const SHA256_LINE = /^[0-9a-f]{64}$/
 
@@ -81,7 +83,7 @@ export function createTorrentFolders(layout: StoreLayout, shelf: BlobShelf): Tor
       for (const [index, blob] of blobs.entries()) {
         if (blob !== undefined) await linkFile(await blobPathOf(blob), join(temp, String(index)))
       }
-      await writeFile(join(temp, 'info'), info, { mode: BLOB_MODE, flush: true })
+      await writeFile(join(temp, 'info'), info, { mode: INFO_MODE, flush: true })
       await writeFile(join(temp, MANIFEST), manifestOf(blobs), { mode: BLOB_MODE, flush: true })
       await syncFolder(temp)
       await rename(temp, torrentFolder(layout, hash))
@@ -126,7 +128,7 @@ export function createTorrentFolders(layout: StoreLayout, shelf: BlobShelf): Tor
   async function writeInfo(hash: InfoHash, info: Uint8Array): Promise<void> {
     const path = torrentInfoPath(layout, hash)
     const known = await readIfThere(path)
-    if (!known || !equalBytes(known, info)) await replaceFile(path, info, BLOB_MODE)
+    if (!known || !equalBytes(known, info)) await replaceFile(path, info, INFO_MODE)
   }
 
   async function readManifest(hash: InfoHash): Promise<(Sha256 | undefined)[] | undefined> {

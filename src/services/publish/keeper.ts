@@ -8,8 +8,8 @@ import type { TorrentEngine } from '../../base/ports/torrent-engine.ts'
 
 export interface KeeperDeps {
   store: Store
-  engine: Pick<TorrentEngine, 'want' | 'seed'>
-  library: Pick<Library, 'open'>
+  engine: Pick<TorrentEngine, 'add' | 'want' | 'seed'>
+  library: Pick<Library, 'open' | 'isLocal'>
   log: Log
 }
 
@@ -32,7 +32,7 @@ interface Job {
 
 const AT_ONCE = 2
 const FILES_AT_ONCE = 4
-const MIN_RETRY_MS = 5000
+const MIN_RETRY_MS = 500
 const MAX_RETRY_MS = 900_000
 
 export function createKeeper({ store, engine, library, log }: KeeperDeps): Keeper {
@@ -44,7 +44,12 @@ export function createKeeper({ store, engine, library, log }: KeeperDeps): Keepe
   async function fetchAll({ infoHash, site, controller }: Job): Promise<void> {
     const { signal } = controller
     const { metainfo } = await library.open(infoHash, site ? { site } : {}, signal)
-    const files = metainfo.files.filter((file) => !file.isPad && file.length > 0).values()
+    const wanted = metainfo.files.filter((file) => !file.isPad && file.length > 0)
+    if (wanted.every(({ index }) => library.isLocal(infoHash, index))) {
+      // As after a restart; the library adds it too, but not before it is opened.
+      await engine.add(metainfo.info, { verified: true })
+    }
+    const files = wanted.values()
     const workers = Array.from({ length: FILES_AT_ONCE }, async () => {
       for (const { index, length } of files) {
         signal.throwIfAborted()

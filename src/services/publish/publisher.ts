@@ -25,7 +25,7 @@ export interface PublisherDeps {
   store: Store
   engine: Pick<TorrentEngine, 'add' | 'seed' | 'drop' | 'want'>
   dht: Pick<DhtNode, 'getMutable' | 'putMutable'>
-  library: Pick<Library, 'open'>
+  library: Pick<Library, 'open' | 'isLocal'>
   clock: Clock
   log: Log
 }
@@ -130,7 +130,7 @@ export function createPublisher(deps: PublisherDeps, config: PublisherConfig): P
     for (let left = RESIGNS; left > 0 && (stored.errors[SEQ_TOO_LOW] ?? 0) > 0; left--) {
       const { publicKey, salt } = current
       const { seq: seen } = await records.learn(publicKey, salt, signal)
-      if (seen <= current.seq) break
+      if (seen < current.seq) break
       const owner = { keyName: options.keyName, publicKey, salt }
       current = await records.sign(owner, aim.infoHash, seen)
       stored = await announcer.announce(publicKey, salt, signal)
