@@ -2,7 +2,7 @@
  * How long a BEP 46 get takes in a network of 200 nodes behind links of 20 ms, with all nodes alive
  * and with 30 % of them dead; the client of bittorrent-dht does the same gets in the same run.
  *
- *   node bench/dht-get.ts [gets]
+ *   node bench/dht-get.ts [--json]
  *
  * The network, half our nodes and half bittorrent-dht's, runs in a process of its own.
  */
@@ -12,15 +12,17 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SignedItem } from '../src/base/ports/dht-node.ts'
 import { mutableTarget } from '../src/base/bep44.ts'
-import { fromHex, toHex } from '../src/base/bytes.ts'
 import { publicKey, type PublicKey } from '../src/base/hashes.ts'
 import { createSigner, linkValue } from '../test/compliance/dht-node.ts'
 import { type ForeignNode, startForeignNode } from '../test/engines/dht/foreign-node.ts'
 import { startNode, type TestNode } from '../test/engines/dht/network.ts'
+import { type Bench, bench, percentile } from './runner.ts'
 
 const NODES = 200
 const LINK_MS = 20
 const DEAD = 0.3
+const GETS = 60
+const NO_SALT = new Uint8Array(0)
 
 /** A UDP socket whose packets take as long as a link would. */
 function slowSocket(): Socket {
@@ -108,52 +110,47 @@ async function measure(keys: PublicKey[], get: (key: PublicKey) => Promise<boole
     if (await get(key)) times.found++
     times.ms.push(performance.now() - startedAt)
   }
-  times.ms.sort((a, b) => a - b)
   return times
 }
 
-const at = ({ ms }: Times, share: number): number =>
-  ms[Math.min(ms.length - 1, Math.floor(ms.length * share))] ?? 0
+const p50 = ({ ms }: Times): number => percentile(ms, 0.5)
+const p95 = ({ ms }: Times): number => percentile(ms, 0.95)
+const found = ({ found: hits, ms }: Times): number => (100 * hits) / ms.length
 
-function report(title: string, mine: Times, theirs: Times): void {
-  const row = (name: string, times: Times): string =>
-    `  ${name.padEnd(15)} p50 ${at(times, 0.5).toFixed(0)} ms  p95 ${at(times, 0.95).toFixed(0)} ms` +
-    `  max ${at(times, 1).toFixed(0)} ms  found ${times.found}/${times.ms.length}`
-  console.log(`${title}\n${row('btlinkd', mine)}\n${row('bittorrent-dht', theirs)}`)
-  console.log(`  ratio of p50: ${(at(theirs, 0.5) / at(mine, 0.5)).toFixed(2)}x faster`)
-}
-
-async function main(): Promise<void> {
-  const gets = Number(process.argv[2] ?? 60)
+async function main(run: Bench): Promise<void> {
   const child = fork(import.meta.filename, ['network'], { stdio: 'inherit' })
+  run.after(() => void child.kill())
   const { bootstrap } = await answer<{ bootstrap: string }>(child)
   const mine = await ours([bootstrap])
+  run.after(async () => mine.stop())
   const theirs = await foreign([bootstrap])
+  run.after(async () => theirs.stop())
   await sleep(3000)
   const getMine = async (key: PublicKey): Promise<boolean> =>
-    (await mine.node.getMutable(key, new Uint8Array(0))).item !== undefined
-  const getTheirs = async (key: PublicKey): Promise<boolean> => {
-    const hash = toHex(fromHex(mutableTarget(key, new Uint8Array(0))))
-    const found = await theirs.get(hash).catch(() => null)
-    return found !== null
-  }
+    (await mine.node.getMutable(key, NO_SALT)).item !== undefined
+  const getTheirs = async (key: PublicKey): Promise<boolean> =>
+    (await theirs.get(mutableTarget(key, NO_SALT)).catch(() => null)) !== null
   const put = async (): Promise<PublicKey[]> =>
-    (await answer<{ keys: string[] }>(child, { put: gets })).keys.map((key) => publicKey(key))
+    (await answer<{ keys: string[] }>(child, { put: GETS })).keys.map((key) => publicKey(key))
 
-  const alive = await put()
-  report(
-    `${NODES} nodes, all alive`,
-    await measure(alive, getMine),
-    await measure(alive, getTheirs),
-  )
+  const keys = await put()
+  const alive = await measure(keys, getMine)
+  const aliveTheirs = await measure(keys, getTheirs)
+  run.report({ what: 'get, p50', value: p50(alive), unit: 'ms', atMost: 400 })
+  run.report({ what: 'get, p95', value: p95(alive), unit: 'ms', atMost: 1000 })
+  run.report({ what: 'get, found', value: found(alive), unit: '%', atLeast: 100 })
+  run.report({ what: 'get by bittorrent-dht, p50', value: p50(aliveTheirs), unit: 'ms' })
+  run.report({ what: 'its p50 over ours', value: p50(aliveTheirs) / p50(alive), unit: 'x' })
+
   const rest = await put()
-  const { killed } = await answer<{ killed: number }>(child, { kill: NODES * DEAD })
-  const half = rest.length / 2
-  const dead = await measure(rest.slice(0, half), getMine)
-  const deadTheirs = await measure(rest.slice(half), getTheirs)
-  report(`${killed} of them dead`, dead, deadTheirs)
-  await Promise.all([mine.stop(), theirs.stop()])
-  child.kill()
+  await answer<{ killed: number }>(child, { kill: NODES * DEAD })
+  const dead = await measure(rest.slice(0, GETS / 2), getMine)
+  const deadTheirs = await measure(rest.slice(GETS / 2), getTheirs)
+  run.report({ what: 'get with 30 % dead, p50', value: p50(dead), unit: 'ms' })
+  run.report({ what: 'get with 30 % dead, p95', value: p95(dead), unit: 'ms', atMost: 1500 })
+  run.report({ what: 'get with 30 % dead, found', value: found(dead), unit: '%', atLeast: 100 })
+  run.report({ what: 'the same by bittorrent-dht, p50', value: p50(deadTheirs), unit: 'ms' })
+  run.report({ what: 'its p50 over ours', value: p50(deadTheirs) / p50(dead), unit: 'x' })
 }
 
-await (process.argv[2] === 'network' ? runNetwork() : main())
+await (process.argv[2] === 'network' ? runNetwork() : bench('BEP 46 get among 200 nodes', main))

@@ -1,16 +1,16 @@
 /** The DHT node: puts the parts of this room together behind the port of `base/ports/dht-node.ts`. */
 import { randomBytes } from 'node:crypto'
+import { immutableTarget, mutableTarget } from '../../base/bep44.ts'
 import { toHex } from '../../base/bytes.ts'
 import { messageOf } from '../../base/errors.ts'
-import type { InfoHash } from '../../base/hashes.ts'
+import { type InfoHash, type Target, target as asTarget } from '../../base/hashes.ts'
 import type { Clock } from '../../base/ports/clock.ts'
 import type { Health } from '../../base/ports/component.ts'
-import type { DhtInfo, DhtNode, PeerAddress } from '../../base/ports/dht-node.ts'
+import type { DhtInfo, DhtNode, PeerAddress, PutOutcome } from '../../base/ports/dht-node.ts'
 import type { Log } from '../../base/ports/log.ts'
 import { canonicalHost, type Family, familyOf, isLocal, isUsable } from './address.ts'
 import { type Bootstrap, createBootstrap, type ResolveHost } from './bootstrap.ts'
 import type { DhtConfig } from './config.ts'
-import { DhtNotRunning } from './errors.ts'
 import { createFamilyNode, type FamilyNode } from './family-node.ts'
 import { createItemStore } from './item-store.ts'
 import { createBackgroundBudget, createRecentSet } from './limits.ts'
@@ -186,18 +186,19 @@ async function startParts(deps: DhtDeps, config: DhtConfig) {
   }
 }
 
-/** A node of the Mainline DHT on one UDP port; see the README of this room. */
+/**
+ * A node of the Mainline DHT on one UDP port; see the README of this room. Before `start`, after
+ * `stop` and when switched off it asks nobody, so nobody answers.
+ */
 export function createDhtNode(deps: DhtDeps, config: DhtConfig): DhtNode {
   let running: Running | undefined
-
-  function parts(): Running {
-    if (!running) throw new DhtNotRunning()
-    return running
-  }
+  const unheard = { asked: 0, answered: 0, holders: 0, rejected: 0 }
+  const unstored = (target: Target): PutOutcome => ({ target, asked: 0, stored: 0, errors: {} })
 
   return {
     name: 'dht',
     async start(): Promise<void> {
+      if (!config.enabled) return
       running ??= await startParts(deps, config)
       const port = running.families[0]?.link.port()
       deps.log.info({ port, families: running.families.length }, 'the DHT node listens')
@@ -208,6 +209,7 @@ export function createDhtNode(deps: DhtDeps, config: DhtConfig): DhtNode {
       await old?.stop()
     },
     health(): Health {
+      if (!config.enabled) return { status: 'ok', score: 100, detail: 'switched off' }
       if (!running) return { status: 'down', score: 0, detail: 'not running' }
       const nodes = running.nodeCount()
       if (nodes === 0) return { status: 'degraded', score: 20, detail: 'no DHT node answers' }
@@ -215,30 +217,31 @@ export function createDhtNode(deps: DhtDeps, config: DhtConfig): DhtNode {
       return { status: 'ok', score: 100 }
     },
     async *peers(infoHash, signal) {
-      yield* parts().seekers.peers(infoHash, signal)
+      if (running) yield* running.seekers.peers(infoHash, signal)
     },
     async announce(infoHash, port, signal) {
-      parts().remember(infoHash, port)
-      return parts().seekers.announce(infoHash, port, signal)
+      running?.remember(infoHash, port)
+      return running?.seekers.announce(infoHash, port, signal) ?? unstored(asTarget(infoHash))
     },
     async getImmutable(target, signal) {
-      return parts().seekers.getImmutable(target, signal)
+      return running?.seekers.getImmutable(target, signal) ?? unheard
     },
     async getMutable(key, salt, signal) {
-      return parts().seekers.getMutable(key, salt, signal)
+      return running?.seekers.getMutable(key, salt, signal) ?? unheard
     },
     async putImmutable(value, signal) {
-      return parts().seekers.putImmutable(value, signal)
+      return running?.seekers.putImmutable(value, signal) ?? unstored(immutableTarget(value))
     },
     async putMutable(item, cas, signal) {
-      return parts().seekers.putMutable(item, cas, signal)
+      const target = mutableTarget(item.publicKey, item.salt)
+      return running?.seekers.putMutable(item, cas, signal) ?? unstored(target)
     },
     async addNode(address) {
       const host = canonicalHost(address.host)
-      const to = { host: host ?? '', port: address.port }
-      const family = host && parts().families.find((node) => node.family === familyOf(host))
-      if (!family || !isUsable(to, config.allow_local)) return
-      await family.ask(to, { method: 'find_node', target: family.id() })
+      const family = host && running?.families.find((node) => node.family === familyOf(host))
+      if (!host || !family || !isUsable({ host, port: address.port }, config.allow_local)) return
+      const question = { method: 'find_node', target: family.id() } as const
+      await family.ask({ host, port: address.port }, question)
     },
     async info(): Promise<DhtInfo> {
       const at = (family: Family): FamilyNode | undefined =>

@@ -6,7 +6,6 @@ export const DhtBindFailed = declareError(
   'cannot listen on %s for the DHT: %s',
   503,
 )
-export const DhtNotRunning = declareError('BTL_ERR_DHT_NOT_RUNNING', 'the DHT node is stopped', 503)
 export const DhtBadItem = declareError(
   'BTL_ERR_DHT_BAD_ITEM',
   'not an item the DHT would store: %s',
