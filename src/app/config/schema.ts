@@ -9,8 +9,10 @@ import {
 } from '../../edges/gateway/config.ts'
 import { dhtConfigSchema } from '../../engines/dht/config.ts'
 import { storageConfigSchema } from '../../engines/store/config.ts'
+import { swarmConfigSchema } from '../../engines/torrent/config.ts'
 import { healthConfigSchema } from '../../services/health/config.ts'
 import { libraryConfigSchema } from '../../services/library/config.ts'
+import { publishConfigSchema } from '../../services/publish/config.ts'
 import { resolveConfigSchema } from '../../services/resolve/config.ts'
 import {
   adminSchema,
@@ -69,7 +71,9 @@ export const configSchema = Type.Object(
     proxy: merged(proxyConfigSchema, laterProxySchema),
     uploads: uploadsConfigSchema,
     dht: dhtConfigSchema,
+    swarm: swarmConfigSchema,
     storage: storageConfigSchema,
+    publish: publishConfigSchema,
     health: healthConfigSchema,
     log: logSchema,
     dns: dnsSchema,
