@@ -103,7 +103,7 @@ export async function createTestDaemon(
   const configFile = join(dirname(state), 'btlinkd.yaml')
   // YAML reads JSON.
   await writeFile(configFile, JSON.stringify(configuration(options), undefined, 2))
-  const env = options.compiled ? process.env : { ...process.env, BTLINKD_SOURCES: '1' }
+  const env = options.compiled ? process.env : { ...process.env, BTL_RUN_SOURCES: '1' }
   const address = options.address ?? '127.0.0.1'
   const { netns } = options
   const listenersFile = join(state, 'run', 'listeners.json')
@@ -119,7 +119,10 @@ export async function createTestDaemon(
       async () => {
         if (running.child.exitCode !== null) return true
         listeners = JSON.parse(await readFile(listenersFile, 'utf8')) as typeof listeners
-        return (await api('/api/health', { maxSeconds: 2 })).status > 0
+        if (!['http', 'dht', 'swarm'].every((name) => name in listeners)) return false
+        return (
+          (await curl(`http://127.0.0.1:${port('http')}/`, { netns, maxSeconds: 2 })).status > 0
+        )
       },
       { timeoutMs: READY_MS },
     ).catch((error: unknown) => {
