@@ -67,7 +67,7 @@ def open_session(args):
         "allow_multiple_connections_per_ip": True,
         "alert_mask": categories.status_notification | categories.error_notification
         | categories.dht_notification | categories.dht_operation_notification
-        | categories.connect_notification | (1 << 24),
+        | categories.connect_notification | categories.piece_progress_notification,
         "upload_rate_limit": args.up_limit,
         "download_rate_limit": args.down_limit,
         "peer_timeout": 60,
