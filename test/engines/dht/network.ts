@@ -6,12 +6,8 @@ import { Value } from 'typebox/value'
 import { systemClock } from '../../../src/base/ports/clock.ts'
 import type { DhtNode } from '../../../src/base/ports/dht-node.ts'
 import { silentLog } from '../../../src/base/ports/log.ts'
-import {
-  createDhtNode,
-  type DhtConfig,
-  dhtConfigSchema,
-  type DhtDeps,
-} from '../../../src/engines/dht/index.ts'
+import { createDhtNode, type DhtConfig, type DhtDeps } from '../../../src/engines/dht/index.ts'
+import { dhtConfigSchema } from '../../../src/engines/dht/config.ts'
 import { until } from '../../support/until.ts'
 
 /** The defaults, made fit for loopback. */
