@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { systemClock } from '../base/ports/clock.ts'
 import { createDhtNode } from '../engines/dht/index.ts'
-import { storePaths } from '../engines/store/config.ts'
+import { storePaths } from '../engines/store/index.ts'
 import { createTorrentEngine } from '../engines/torrent/index.ts'
 import type { Config } from './config/schema.ts'
 import { createLog } from './log-lines.ts'

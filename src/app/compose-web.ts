@@ -1,8 +1,7 @@
 /** The web role: the household's own surface, on the store and on what the swarm role offers. */
 import { systemClock } from '../base/ports/clock.ts'
 import { createGateway } from '../edges/gateway/index.ts'
-import { storePaths } from '../engines/store/config.ts'
-import { createStore } from '../engines/store/index.ts'
+import { createStore, storePaths } from '../engines/store/index.ts'
 import { createLibrary } from '../services/library/index.ts'
 import { createPublisher } from '../services/publish/index.ts'
 import { createResolver } from '../services/resolve/index.ts'

@@ -1,8 +1,6 @@
 /** Routes of the root hosts, as a Fastify plugin: the page, the box for names, uploads. */
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
 import { hostOf, parseName, writeMagnet, type ParsedName } from '../../base/names/index.ts'
 import { isBtlError, messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/ports/log.ts'
@@ -38,14 +36,21 @@ export interface RootDeps {
 
 const PAGE_CSP =
   "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
-const GO = Type.Object({ to: Type.String({ minLength: 1, maxLength: 16_384 }) })
-const UPLOADED = Type.Object({
-  infohash: Type.String(),
-  url: Type.String(),
-  magnet: Type.String(),
-  files: Type.Integer(),
-  length: Type.Integer(),
-})
+const GO = {
+  type: 'object',
+  required: ['to'],
+  properties: { to: { type: 'string', minLength: 1, maxLength: 16_384 } },
+} as const
+const UPLOADED = {
+  type: 'object',
+  properties: {
+    infohash: { type: 'string' },
+    url: { type: 'string' },
+    magnet: { type: 'string' },
+    files: { type: 'integer' },
+    length: { type: 'integer' },
+  },
+} as const
 // Peers of a magnet link are asked in the background while the browser follows the redirect.
 const HINT_MS = 60_000
 
@@ -75,7 +80,6 @@ export function rootRoutes(
 ): void {
   const { library, publisher, log } = deps
   const { tld, uploads } = config
-  const typed = app.withTypeProvider<TypeBoxTypeProvider>()
 
   const mayUpload = (req: IncomingMessage): boolean =>
     uploads.access === 'lan' && isHouseAddress(clientAddress(req, deps.proxies))
@@ -92,7 +96,7 @@ export function rootRoutes(
     throw new NotFound(path.slice(0, 200))
   })
 
-  typed.get('/', async (request, reply) => {
+  app.get('/', async (request, reply) => {
     const { rootAuthority } = deps.facts(request.raw)
     const facts = { tld, rootAuthority, mayUpload: mayUpload(request.raw) }
     return sendPage(reply, rootPage({ ...facts, maxBytes: uploads.max_size }))
@@ -109,18 +113,22 @@ export function rootRoutes(
       )
   }
 
-  typed.get('/go', { schema: { querystring: GO } }, async (request, reply) => {
-    const { target, rootAuthority } = deps.facts(request.raw)
-    const parsed = read(request.query.to, tld)
-    const { name, path } = parsed
-    useHints(parsed)
-    void reply.header('cache-control', 'no-store')
-    if (name.kind === 'root') return reply.redirect('/', 303)
-    const host = name.kind === 'domain' ? name.host : hostOf(name, rootAuthority)
-    return reply.redirect(`${target.scheme}://${host}${path}`, 303)
-  })
+  app.get<{ Querystring: { to: string } }>(
+    '/go',
+    { schema: { querystring: GO } },
+    async (request, reply) => {
+      const { target, rootAuthority } = deps.facts(request.raw)
+      const parsed = read(request.query.to, tld)
+      const { name, path } = parsed
+      useHints(parsed)
+      void reply.header('cache-control', 'no-store')
+      if (name.kind === 'root') return reply.redirect('/', 303)
+      const host = name.kind === 'domain' ? name.host : hostOf(name, rootAuthority)
+      return reply.redirect(`${target.scheme}://${host}${path}`, 303)
+    },
+  )
 
-  typed.post('/', { schema: { response: { 200: UPLOADED } } }, async (request, reply) => {
+  app.post('/', { schema: { response: { 200: UPLOADED } } }, async (request, reply) => {
     const facts = deps.facts(request.raw)
     if (!mayUpload(request.raw)) {
       throw new UploadRefused('uploads are only taken from devices of the house')

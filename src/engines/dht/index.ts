@@ -1,4 +1,4 @@
 /** The BitTorrent DHT: finds peers and signed records, and keeps those of others. */
-export { type DhtConfig, dhtConfigSchema } from './config.ts'
+export type { DhtConfig } from './config.ts'
 export { createDhtNode, type DhtDeps } from './dht-node.ts'
 export { DhtBadItem, DhtBindFailed } from './errors.ts'

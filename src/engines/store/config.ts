@@ -1,7 +1,5 @@
-import { join, resolve } from 'node:path'
 import { type Static, Type } from 'typebox'
 import { count, size, text } from '../../base/config-schema.ts'
-import type { StoreLayout } from '../../base/layout.ts'
 
 /** The `storage` section. */
 export const storageConfigSchema = Type.Object(
@@ -42,23 +40,3 @@ export type StorageConfig = Static<typeof storageConfigSchema>
 
 /** What the factory takes: the section, and the state folder that empty paths mean. */
 export type StoreConfig = StorageConfig & { stateDir: string }
-
-export interface StorePaths extends StoreLayout {
-  database: string
-  keys: string
-}
-
-/** Absolute paths; a relative one in the configuration counts from the working directory. */
-export function storePaths(
-  config: Pick<StoreConfig, 'metadata_db' | 'blob_storage' | 'chunk_storage' | 'stateDir'>,
-): StorePaths {
-  const state = resolve(config.stateDir)
-  const place = (configured: string, ...fallback: string[]) =>
-    configured === '' ? join(state, ...fallback) : resolve(configured)
-  return {
-    database: place(config.metadata_db, 'state.db'),
-    blobs: place(config.blob_storage, 'store', 'blobs'),
-    torrents: place(config.chunk_storage, 'store', 'torrents'),
-    keys: join(state, 'keys'),
-  }
-}

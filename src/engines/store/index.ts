@@ -1,8 +1,3 @@
-export {
-  type StorageConfig,
-  type StoreConfig,
-  type StorePaths,
-  storageConfigSchema,
-  storePaths,
-} from './config.ts'
+export type { StorageConfig, StoreConfig } from './config.ts'
+export { type StorePaths, storePaths } from './paths.ts'
 export { createStore, type StoreDeps } from './store.ts'

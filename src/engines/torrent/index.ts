@@ -1,3 +1,3 @@
 /** The door of the torrent engine. */
-export { type SwarmConfig, swarmConfigSchema } from './config.ts'
+export type { SwarmConfig } from './config.ts'
 export { createTorrentEngine, type TorrentEngineDeps } from './engine.ts'

@@ -1,2 +1,2 @@
-export { type LibraryConfig, libraryConfigSchema } from './config.ts'
+export type { LibraryConfig } from './config.ts'
 export { createLibrary, type LibraryDeps } from './library.ts'

@@ -1,6 +1,2 @@
-export {
-  type PublishConfig,
-  type PublisherConfig,
-  publishConfigSchema,
-} from './config.ts'
+export type { PublishConfig, PublisherConfig } from './config.ts'
 export { createPublisher, type PublisherDeps, type PublisherService } from './publisher.ts'

@@ -54,6 +54,7 @@ export function createPublisher(deps: PublisherDeps, config: PublisherConfig): P
   const keeper = createKeeper(deps)
   const announcer = createAnnouncer({ ...deps, records, onNewer }, config.publish)
   const inTurn = createTurns()
+  const firstPutWithinMs = Math.min(FIRST_PUT_WITHIN_MS, config.publish.republish_interval)
   const watched = createWatchedSites(config.publish, republish, log)
   const stopping = new AbortController()
   const background = new Set<Promise<unknown>>()
@@ -222,7 +223,7 @@ export function createPublisher(deps: PublisherDeps, config: PublisherConfig): P
     const latest = sites.latest(site.publicKey, site.salt)
     if (latest) {
       keeper.keep(latest.infoHash, site)
-      announcer.track(site.publicKey, site.salt, FIRST_PUT_WITHIN_MS)
+      announcer.track(site.publicKey, site.salt, firstPutWithinMs)
     }
     if (site.watched) await watched.watch(site)
   }
@@ -276,7 +277,7 @@ export function createPublisher(deps: PublisherDeps, config: PublisherConfig): P
       const site = { ...known, pinned: true }
       sites.saveSite(site)
       keeper.keep(latest.infoHash, site)
-      announcer.track(key, salt, FIRST_PUT_WITHIN_MS)
+      announcer.track(key, salt, firstPutWithinMs)
       return site
     },
     async unpin(key, salt) {

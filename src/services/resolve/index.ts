@@ -1,2 +1,2 @@
-export { type ResolveConfig, resolveConfigSchema } from './config.ts'
+export type { ResolveConfig } from './config.ts'
 export { createResolver, type Resolver, type ResolverDeps } from './resolver.ts'

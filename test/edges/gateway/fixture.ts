@@ -5,14 +5,16 @@ import { Value } from 'typebox/value'
 import { systemClock } from '../../../src/base/ports/clock.ts'
 import { silentLog } from '../../../src/base/ports/log.ts'
 import {
-  btlinkConfigSchema,
   createGateway,
-  proxyConfigSchema,
-  uploadsConfigSchema,
   type BtlinkConfig,
   type Gateway,
   type UploadsConfig,
 } from '../../../src/edges/gateway/index.ts'
+import {
+  btlinkConfigSchema,
+  proxyConfigSchema,
+  uploadsConfigSchema,
+} from '../../../src/edges/gateway/config.ts'
 import { createFakeLibrary, type FakeLibrary } from '../../fakes/library.ts'
 import { tempFolder, type Cleanup } from '../../support/temp.ts'
 

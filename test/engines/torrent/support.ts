@@ -7,11 +7,8 @@ import { type Log, silentLog } from '../../../src/base/ports/log.ts'
 import type { TorrentEngine } from '../../../src/base/ports/torrent-engine.ts'
 import type { StoreLayout } from '../../../src/base/layout.ts'
 import { target } from '../../../src/base/hashes.ts'
-import {
-  createTorrentEngine,
-  type SwarmConfig,
-  swarmConfigSchema,
-} from '../../../src/engines/torrent/index.ts'
+import { createTorrentEngine, type SwarmConfig } from '../../../src/engines/torrent/index.ts'
+import { swarmConfigSchema } from '../../../src/engines/torrent/config.ts'
 import { type Cleanup, finallyDo, tempFolder } from '../../support/temp.ts'
 
 const defaults = Value.Create(swarmConfigSchema)
