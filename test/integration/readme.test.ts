@@ -25,7 +25,7 @@ describe('the README', () => {
     assert.ok(commands.length >= 5, commands.join('\n'))
     const node = `${process.execPath} ${join(ROOT, 'src/app/launch.mjs')}`
     for (const command of commands) {
-      const script = `export BTLINKD_SOURCES=1; btlinkd() { ${node} "$@"; }\n${command}`
+      const script = `export BTL_RUN_SOURCES=1; btlinkd() { ${node} "$@"; }\n${command}`
       const { code, stdout, stderr } = await run('bash', ['-c', script])
       assert.equal(code, 0, `${command}\n${stdout}${stderr}`)
     }
