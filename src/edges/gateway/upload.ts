@@ -76,6 +76,8 @@ interface Arrivals {
 function readForm(req: IncomingMessage, { maxFiles }: UploadLimits): Arrivals {
   const fields = new Map<string, string>()
   const queue: Arrived[] = []
+  // Also those that somebody reads now: a form that breaks off must end them.
+  const unfinished = new Set<Readable>()
   let wake = () => {}
   let isOver = false
   let failure: Error | undefined
@@ -87,7 +89,7 @@ function readForm(req: IncomingMessage, { maxFiles }: UploadLimits): Arrivals {
   }
   const fail = (error: Error) => {
     failure ??= error
-    for (const { content } of queue) content.destroy(failure)
+    for (const content of unfinished) content.destroy(failure)
     req.unpipe()
     stir()
   }
@@ -105,7 +107,9 @@ function readForm(req: IncomingMessage, { maxFiles }: UploadLimits): Arrivals {
     } else fields.set(name, value)
   })
   form.on('file', (_field, content, fileName) => {
+    unfinished.add(content)
     content.on('error', () => undefined)
+    content.once('close', () => unfinished.delete(content))
     // Browsers send a nameless empty part for a file input that was left empty.
     if (typeof fileName !== 'string' || fileName === '') {
       content.resume()
