@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -6,7 +7,6 @@ import { infoHashOfValue, isSignedByOwner } from '../../../src/base/bep44.ts'
 import { utf8 } from '../../../src/base/bytes.ts'
 import { torrentFilePath } from '../../../src/base/layout.ts'
 import { decodeInfo } from '../../../src/base/metainfo/decode.ts'
-import { run } from '../../support/processes.ts'
 import { until } from '../../support/until.ts'
 import { openBox, siteFolder, writeFiles } from './box.ts'
 
@@ -37,7 +37,7 @@ describe('publishing a folder', () => {
   it('gives the same infohash and no new seq for the same files, whatever their times and order', async (t) => {
     const box = await openBox(t)
     const first = await siteFolder(t, files)
-    const second = await siteFolder(t, Object.fromEntries(Object.entries(files).reverse()))
+    const second = await siteFolder(t, Object.fromEntries(Object.entries(files).toReversed()))
     await utimes(join(second, 'index.html'), 1, 1)
     const a = await box.publisher.folder(first, key)
     const b = await box.publisher.folder(second, key)
@@ -144,7 +144,7 @@ describe('publishing a folder', () => {
     await symlink('/etc/passwd', join(folder, 'passwd'))
     await symlink('..', join(folder, 'sub', 'up'))
     await symlink('nowhere', join(folder, 'broken'))
-    assert.equal((await run('mkfifo', [join(folder, 'pipe')])).code, 0)
+    execFileSync('mkfifo', [join(folder, 'pipe')])
     const { infoHash } = await box.publisher.folder(folder, key)
     const { files: found } = decodeInfo((await box.store.torrents.info(infoHash)) ?? NO_SALT)
     const paths = found.map(({ path }) => path.join('/'))
