@@ -17,8 +17,6 @@ import {
   skip,
 } from './bencode-reader.ts'
 
-export { BadBencode } from './bencode-reader.ts'
-
 /** Keys are byte strings written one character a byte (latin1). */
 export type BDict = Map<string, BValue>
 /** Integers outside the safe range come as bigint, up to 64 bits. */

@@ -14,8 +14,6 @@ import { readInfo } from './read-info.ts'
 import { hasMore, keyAfter, openDict, skipLarge } from './read-values.ts'
 import { runAtOnce, runInSlices, type Slices } from './slices.ts'
 
-export { BadMetainfo } from './errors.ts'
-
 // A hybrid torrent carries its v2 hashes beside the info.
 const MAX_TORRENT_BYTES = 32 * 1024 * 1024
 const MAX_TIERS = 20

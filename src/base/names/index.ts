@@ -7,9 +7,8 @@ export {
   encodeText,
   isEncoding,
 } from './convert.ts'
-export { BadBase36, BadMagnet, BadName, BadValue, UnwritableName } from './errors.ts'
 export { type BtlinkHost, type HostOptions, hostOf, hyphenHostOf, parseHost } from './host.ts'
 export { type LinkTarget, parseLinkValue, readLinkRecords } from './link-record.ts'
-export { isMagnet, type Magnet, parseInfoHash, parseMagnet, writeMagnet } from './magnet.ts'
+export { type Magnet, parseMagnet, writeMagnet } from './magnet.ts'
 export type { ImmutableName, InfoHashName, KeyName, Name } from './name.ts'
 export { type ParsedName, parseName, type TypedName } from './parse-name.ts'
