@@ -11,6 +11,7 @@ import { remoteDhtNode, remoteTorrentEngine } from './roles/remote-ports.ts'
 import type { ComposedRole } from './roles/role.ts'
 import { createRpcClient } from './roles/rpc-client.ts'
 import { createRunFolder, swarmSocket } from './run-folder.ts'
+import { banner, publishWelcome } from './welcome-site.ts'
 
 export function composeWeb(config: Config): ComposedRole {
   const log = createLog('web', config.log)
@@ -38,5 +39,10 @@ export function composeWeb(config: Config): ComposedRole {
   return {
     components: [createRunFolder(stateDir), store, swarm, resolver, library, publisher, gateway],
     listeners: () => Promise.resolve({ http: { port: gateway.port, transport: 'tcp' } }),
+    async afterStart(signal) {
+      const { tld } = config.btlink
+      const welcomeHost = await publishWelcome({ keys: store.keys, sites, publisher }, tld, signal)
+      return banner({ welcomeHost, tld, httpPort: gateway.port, apiPort: 0 })
+    },
   }
 }

@@ -1,0 +1,49 @@
+/** The site that a fresh box publishes under its own key, and the lines that say where it is. */
+import { fileURLToPath } from 'node:url'
+import { EMPTY } from '../base/bytes.ts'
+import { hostOf } from '../base/names/index.ts'
+import type { Publisher } from '../base/ports/content.ts'
+import type { KeyStore, SiteStore } from '../base/ports/store.ts'
+
+/** The box's own key. */
+const BOX_KEY = 'box'
+const FOLDER = fileURLToPath(new URL('./welcome', import.meta.url))
+
+export interface WelcomeDeps {
+  keys: KeyStore
+  sites: SiteStore
+  publisher: Publisher
+}
+
+/** Publishes once: a box whose owner gave its key another site is left alone. Returns the site's host. */
+export async function publishWelcome(
+  { keys, sites, publisher }: WelcomeDeps,
+  tld: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const publicKey = await keys.ensure(BOX_KEY)
+  if (!sites.site(publicKey, EMPTY)) {
+    await publisher.folder(FOLDER, { keyName: BOX_KEY, title: 'Welcome', wait: false }, signal)
+  }
+  return hostOf({ kind: 'key', publicKey, salt: EMPTY }, tld)
+}
+
+export interface BannerFacts {
+  welcomeHost: string
+  tld: string
+  httpPort: number
+  /** 0 where the API does not listen. */
+  apiPort: number
+}
+
+export function banner({ welcomeHost, tld, httpPort, apiPort }: BannerFacts): string {
+  const lines = [
+    'btlinkd is ready.',
+    '',
+    `  welcome site  http://${welcomeHost}.localhost:${httpPort}/`,
+    `  gateway       http://${tld}.localhost:${httpPort}/`,
+  ]
+  if (apiPort > 0) lines.push(`  API           http://localhost:${apiPort}/api/health`)
+  lines.push('', '  stop with Ctrl-C')
+  return lines.join('\n')
+}
