@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { browser, CHROMIUM } from '../support/browser.ts'
 import { createTestDaemon, writeSite } from '../support/daemon.ts'
-import { libtorrentSeed, makeTorrent, PYTHON } from '../support/libtorrent.ts'
+import { PYTHON } from '../support/libtorrent.ts'
 import { COMPILER, LIBTORRENT_HEADERS, ltGet, ltPut } from '../support/lt-bep46.ts'
-import { base36, publish, SITE, smallDht } from '../support/neighbours.ts'
+import { base36, libtorrentSite, publish, SITE, smallDht } from '../support/neighbours.ts'
 import { missing } from '../support/processes.ts'
 import { tempFolder } from '../support/temp.ts'
 import { until } from '../support/until.ts'
@@ -17,26 +17,12 @@ describe('a site made with libtorrent alone', { skip }, () => {
   it('opens by name in curl and in Chromium', async (t) => {
     const bootstrap = await smallDht(t)
     const [node = ''] = bootstrap
-    const folder = await tempFolder(t, 'foreign')
-    await writeSite(join(folder, 'site'), SITE)
-    const torrent = join(folder, 'site.torrent')
-    const { infohash } = await makeTorrent(join(folder, 'site'), torrent)
     // Found through the DHT like any peer: nobody tells the box its address.
-    const seed = await libtorrentSeed(t, torrent, folder, {
-      host: '127.0.0.14',
-      dht: true,
-      dhtNodes: bootstrap,
-    })
-    await until('the seed to join', async () => {
-      seed.command('status')
-      await seed.event<{ dht: number }>('progress', (event) => event.dht > 0, 2000)
-      return true
-    })
-    seed.command('announce')
+    const { infoHash } = await libtorrentSite(t, bootstrap)
     const { key, stored } = await ltPut({
       bootstrap: node,
       listen: '127.0.0.15:0',
-      infoHash: infohash,
+      infoHash,
       seed: randomBytes(32).toString('hex'),
     })
     assert.ok(stored > 0)
@@ -49,7 +35,7 @@ describe('a site made with libtorrent alone', { skip }, () => {
       return answer
     })
     assert.equal(page.text(), SITE['index.html'])
-    assert.equal(page.headers['x-btlink-infohash'], infohash)
+    assert.equal(page.headers['x-btlink-infohash'], infoHash)
     assert.equal(page.headers['x-btlink-seq'], '1')
     const host = `${name}.localhost:${box.port('http')}`
     assert.deepEqual((await box.get(host, '/big.bin')).body, SITE['big.bin'])

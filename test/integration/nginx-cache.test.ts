@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { curl } from '../support/curl.ts'
-import { createTestDaemon, writeSite } from '../support/daemon.ts'
-import { publish, SITE } from '../support/neighbours.ts'
+import { createTestDaemon } from '../support/daemon.ts'
+import { PYTHON } from '../support/libtorrent.ts'
+import { COMPILER, LIBTORRENT_HEADERS, ltPut } from '../support/lt-bep46.ts'
+import { base36, libtorrentSite, SITE, smallDht } from '../support/neighbours.ts'
 import { missing, start } from '../support/processes.ts'
 import { tempFolder } from '../support/temp.ts'
 import { until } from '../support/until.ts'
@@ -33,21 +36,29 @@ http {
 }
 `
 
+const skip = missing(NGINX, PYTHON, COMPILER, LIBTORRENT_HEADERS, '/usr/bin/curl')
+
 // B19: what the box says about caching is enough for a cache that knows nothing of btlink.
-describe('nginx in front of the gateway', { skip: missing(NGINX, '/usr/bin/curl') }, () => {
+describe('nginx in front of the gateway', { skip }, () => {
   it('keeps pages by the headers of the box alone', async (t) => {
-    const box = await createTestDaemon(t)
+    const bootstrap = await smallDht(t)
+    const { infoHash, host: torrentHost } = await libtorrentSite(t, bootstrap)
+    const seed = randomBytes(32).toString('hex')
+    const listen = '127.0.0.15:0'
+    const { key } = await ltPut({ bootstrap: bootstrap[0] ?? '', listen, infoHash, seed })
+    const box = await createTestDaemon(t, { bootstrap })
     const folder = await tempFolder(t, 'nginx')
-    await writeSite(join(folder, 'site'), SITE)
-    const site = await publish(box, join(folder, 'site'), 'home', '--no-dht-wait')
     const file = join(folder, 'nginx.conf')
     await writeFile(file, configuration(folder, box.port('http')))
     start(t, NGINX, ['-c', file, '-e', 'stderr'])
     const get = (host: string, path: string, headers: Record<string, string> = {}) =>
       curl(`http://nginx${path}`, { host, headers, more: ['--unix-socket', join(folder, 'http')] })
     await until('nginx', async () => (await get('none.btlink', '/')).status > 0)
+    for (const host of [torrentHost, `${base36(key)}-pk.btlink`]) {
+      await until(host, async () => (await box.get(host)).status === 200)
+    }
 
-    for (const host of [site.host, `${site.infoHash}-ih.btlink`]) {
+    for (const host of [torrentHost, `${base36(key)}-pk.btlink`]) {
       const first = await get(host, '/')
       assert.equal(first.status, 200)
       assert.equal(first.headers['x-cache'], 'MISS')

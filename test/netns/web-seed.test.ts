@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { createTestDaemon, type TestDaemon, writeSite } from '../support/daemon.ts'
+import { createTestDaemon } from '../support/daemon.ts'
 import { type Box, household, nameHost, withoutNetns } from '../support/household.ts'
 import { libtorrentLeech, PYTHON } from '../support/libtorrent.ts'
-import { type Published, publish, SITE } from '../support/neighbours.ts'
+import { libtorrentSite, SITE, smallDht } from '../support/neighbours.ts'
 import { missing, output, run, start } from '../support/processes.ts'
 import { tempFolder } from '../support/temp.ts'
 import { until } from '../support/until.ts'
@@ -19,8 +19,6 @@ describe('clients with nothing but the web seed', { skip }, () => {
   const cleanups: (() => void | Promise<void>)[] = []
   const t = { after: (fn: () => void | Promise<void>) => void cleanups.push(fn) }
   let house: Box
-  let box: TestDaemon
-  let site: Published
   let folder: string
   let torrent: string
 
@@ -28,18 +26,19 @@ describe('clients with nothing but the web seed', { skip }, () => {
     const [only] = await household(t, 'w')
     assert.ok(only)
     house = only
-    box = await createTestDaemon(t, house)
     folder = await tempFolder(t, 'webseed')
-    await writeSite(join(folder, 'site'), SITE)
-    site = await publish(box, join(folder, 'site'), 'home', '--no-dht-wait')
-    const host = `${site.infoHash}-ih.btlink.localhost:${box.port('http')}`
+    const bootstrap = await smallDht(t, house.netns)
+    const site = await libtorrentSite(t, bootstrap, house.netns)
+    const box = await createTestDaemon(t, { netns: house.netns, bootstrap })
+    const host = `${site.host}.localhost:${box.port('http')}`
+    await until('the site', async () => (await box.get(host)).status === 200)
     const { body, status } = await box.get(host, '/.btlink/site.torrent')
     assert.equal(status, 200)
     assert.match(body.toString('latin1'), /8:url-list/)
     torrent = join(folder, 'site.torrent')
     await writeFile(torrent, body)
     // What the house's resolver does for them: the clients know no name below localhost.
-    await nameHost(t, house, `${site.infoHash}-ih.btlink.localhost`, '127.0.0.1')
+    await nameHost(t, house, `${site.host}.localhost`, '127.0.0.1')
   })
   after(async () => {
     for (const cleanup of cleanups.toReversed()) await cleanup()
@@ -59,7 +58,6 @@ describe('clients with nothing but the web seed', { skip }, () => {
         '--enable-dht=false',
         '--bt-enable-lpd=false',
         '--enable-peer-exchange=false',
-        '--listen-port=0',
         '--seed-time=0',
         '--quiet',
         `--dir=${saved}`,

@@ -1,7 +1,7 @@
 /** Two boxes on loopback that share a small DHT, and what one of them published. */
 import { join } from 'node:path'
 import { createTestDaemon, type DaemonOptions, type TestDaemon, writeSite } from './daemon.ts'
-import { libtorrentNode } from './libtorrent.ts'
+import { libtorrentNode, libtorrentSeed, makeTorrent } from './libtorrent.ts'
 import { type Cleanup, tempFolder } from './temp.ts'
 import { until } from './until.ts'
 
@@ -44,11 +44,28 @@ export async function publish(
 }
 
 /** Two nodes of libtorrent, for boxes to bootstrap from: `host:port` of each. */
-export async function smallDht(t: Cleanup): Promise<string[]> {
-  const first = await libtorrentNode(t, { host: '127.0.0.11' })
+export async function smallDht(t: Cleanup, netns?: string): Promise<string[]> {
+  const first = await libtorrentNode(t, { netns, host: '127.0.0.11' })
   const nodes = [`127.0.0.11:${first.port}`]
-  const second = await libtorrentNode(t, { host: '127.0.0.12', dhtNodes: nodes })
+  const second = await libtorrentNode(t, { netns, host: '127.0.0.12', dhtNodes: nodes })
   return [...nodes, `127.0.0.12:${second.port}`]
+}
+
+/** `SITE` as a torrent that libtorrent made, seeds and announces in the DHT. */
+export async function libtorrentSite(
+  t: Cleanup,
+  bootstrap: string[],
+  netns?: string,
+): Promise<{ infoHash: string; torrent: string; host: string }> {
+  const folder = await tempFolder(t, 'foreign')
+  await writeSite(join(folder, 'site'), SITE)
+  const torrent = join(folder, 'site.torrent')
+  const { infohash } = await makeTorrent(join(folder, 'site'), torrent)
+  const options = { netns, host: '127.0.0.14', dht: true, dhtNodes: bootstrap }
+  const seed = await libtorrentSeed(t, torrent, folder, options)
+  await seed.event<{ dht: number }>('progress', (event) => event.dht > 0)
+  seed.command('announce')
+  return { infoHash: infohash, torrent, host: `${infohash}-ih.btlink` }
 }
 
 /** Box `a` and box `b` that know nothing of each other but the DHT. */
