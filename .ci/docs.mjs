@@ -11,7 +11,7 @@ const btlinkd = (...args) =>
   execFileSync(execPath, ['src/app/launch.mjs', ...args], {
     cwd: root,
     encoding: 'utf8',
-    env: { ...env, BTLINKD_SOURCES: '1' },
+    env: { ...env, BTL_RUN_SOURCES: '1' },
   })
 
 const pages = {

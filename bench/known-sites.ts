@@ -6,7 +6,8 @@ import { signedBytes } from '../src/base/bep44.ts'
 import { toHex } from '../src/base/bytes.ts'
 import { infoHash, publicKey } from '../src/base/hashes.ts'
 import { silentLog } from '../src/base/ports/log.ts'
-import { createStore, storageConfigSchema } from '../src/engines/store/index.ts'
+import { createStore } from '../src/engines/store/index.ts'
+import { storageConfigSchema } from '../src/engines/store/config.ts'
 
 const VERSIONS = 3
 const SPKI_PREFIX_BYTES = 12

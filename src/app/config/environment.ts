@@ -3,7 +3,7 @@ import type { Schema } from './validate.ts'
 
 const PREFIX = 'BTLINKD_'
 /** Systemd, the launcher and tests may pass these; they are no keys. */
-const NOT_KEYS = new Set(['BTLINKD_CONFIG', 'BTLINKD_SOURCES'])
+const NOT_KEYS = new Set(['BTLINKD_CONFIG'])
 
 export interface EnvironmentValue {
   variable: string
