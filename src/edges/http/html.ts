@@ -16,11 +16,11 @@ const ESCAPES: Record<string, string> = {
 }
 
 /** Safe as text and within quoted attributes. */
-export const escapeHtml = (text: string): string =>
+const escapeHtml = (text: string): string =>
   text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? character)
 
 /** Markup as it stands: only for constants of the source. */
-export const trusted = (markup: string): Html => ({ markup })
+const trusted = (markup: string): Html => ({ markup })
 
 function write(part: Part): string {
   if (part === undefined) return ''

@@ -6,10 +6,10 @@ export {
   type AddressSet,
 } from './client-address.ts'
 export { precondition, rangeApplies, type Validators } from './conditional.ts'
-export { typeByName, UNKNOWN_TYPE } from './content-type.ts'
+export { typeByName } from './content-type.ts'
 export { contentDisposition } from './disposition.ts'
-export { BadRequest, ClientLeft, InternalFault, UpgradeRefused } from './errors.ts'
-export { escapeHtml, html, page, trusted, type Html } from './html.ts'
+export { BadRequest, UpgradeRefused } from './errors.ts'
+export { html, page, type Html } from './html.ts'
 export { contentRange, parseRange, type RangeAnswer, type Span } from './range.ts'
 export { createHttpServer, refuseSocket, type ServerLimits } from './server.ts'
 export { closeSignal, createSink, type Sink } from './sink.ts'
