@@ -7,6 +7,7 @@ import type { Log } from '../../base/ports/log.ts'
 import { canonicalHost, familyOf, isUsable, parseHostPort } from './address.ts'
 import type { FamilyNode } from './family-node.ts'
 import type { Contact } from './krpc.ts'
+import { idInBucket, type RandomBytes } from './node-id.ts'
 
 /** Resolves a name to address literals. */
 export type ResolveHost = (name: string) => Promise<string[]>
@@ -19,6 +20,7 @@ const RESOLVE_TIMEOUT_MS = 5000
 const MAX_SAVED_ASKED = 24
 /** A table this small is no network: it is sought again. */
 const ENOUGH_NODES = 4
+const EXPLORED_BUCKETS = 4
 
 export interface BootstrapDeps {
   log: Log
@@ -26,6 +28,7 @@ export interface BootstrapDeps {
   named: readonly string[]
   saved: readonly Contact[]
   allowLocal: boolean
+  random: RandomBytes
   /** Wait before the first retry; doubles up to five minutes. */
   retryMs: number
   resolveHost?: ResolveHost
@@ -90,6 +93,16 @@ export function createBootstrap(deps: BootstrapDeps) {
     )
   }
 
+  /** Own neighbours answer for a corner only; these lookups fill the wide buckets. */
+  async function explore(family: FamilyNode): Promise<void> {
+    for (let bits = 0; bits < EXPLORED_BUCKETS && family.table().size() > 0; bits++) {
+      const target = idInBucket(family.id(), bits, deps.random)
+      const question = { method: 'find_node', target } as const
+      const part = { target, question, width: 8, stillWanting: () => false } as const
+      await family.lookup({ ...part, priority: 'background' }, stopping.signal)
+    }
+  }
+
   const nodes = (): number => families.reduce((sum, family) => sum + family.table().size(), 0)
 
   function wake(): void {
@@ -109,6 +122,7 @@ export function createBootstrap(deps: BootstrapDeps) {
     )
     wake()
     if (stopping.signal.aborted) return
+    await Promise.all(families.map(explore))
     if (nodes() >= ENOUGH_NODES) {
       retryMs = deps.retryMs
       return

@@ -121,6 +121,7 @@ async function startParts(deps: DhtDeps, config: DhtConfig) {
     log,
     families,
     allowLocal,
+    random,
     named: config.bootstrap_nodes,
     saved: saved.nodes,
     retryMs: config.min_interval,

@@ -1,4 +1,5 @@
 /** One address family of the node: its socket, id, table, and the queries that come in and go out. */
+import { equalBytes } from '../../base/bytes.ts'
 import type { Clock } from '../../base/ports/clock.ts'
 import type { PeerAddress } from '../../base/ports/dht-node.ts'
 import type { Log } from '../../base/ports/log.ts'
@@ -188,7 +189,10 @@ export function createFamilyNode(
   }
 
   const nodesOf = (response: Response): Contact[] =>
-    (family === 4 ? response.nodes : response.nodes6).filter((node) => isUsable(node, allowLocal))
+    (family === 4 ? response.nodes : response.nodes6).filter(
+      // Others know us too and name us.
+      (node) => isUsable(node, allowLocal) && !equalBytes(node.id, table.ownId),
+    )
 
   return {
     family,
