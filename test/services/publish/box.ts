@@ -17,8 +17,7 @@ import {
   type FakeSwarm,
   type FakeTorrentEngine,
 } from '../../fakes/torrent-engine.ts'
-import type { Cleanup } from '../../support/temp.ts'
-import { tempFolder } from '../../support/temp.ts'
+import { type Cleanup, finallyDo, tempFolder } from '../../support/temp.ts'
 
 export const publisherConfig: PublisherConfig = {
   publish: {
@@ -100,7 +99,7 @@ export async function openBox(t: Cleanup, options: BoxOptions = {}): Promise<Box
     })()
     return stopped
   }
-  t.after(stop)
+  finallyDo(t, stop)
   return { state, paths, store, engine, publisher, dht, swarm, stop }
 }
 
