@@ -40,11 +40,8 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
     const mistakes = source.faults.map(({ line, message }) => `${file}:${line}: ${message}`)
     return { ...found, mistakes }
   }
-  const variables = readEnvironment(configSchema as Schema, env)
-  const { value, mistakes } = validate(
-    configSchema as Schema,
-    withEnvironment(source.value, variables),
-  )
+  const variables = readEnvironment(configSchema, env)
+  const { value, mistakes } = validate(configSchema, withEnvironment(source.value, variables))
   if (mistakes.length > 0) {
     const places = new Map(variables.map(({ variable, path }) => [`/${path.join('/')}`, variable]))
     return {

@@ -69,7 +69,7 @@ function table(rows: readonly Row[]): string {
   return ['| key | value | default | what it does |', '|---|---|---|---|', ...lines].join('\n')
 }
 
-const sections = (): [string, Schema][] => Object.entries((configSchema as Schema).properties ?? {})
+const sections = (): [string, Schema][] => Object.entries(configSchema.properties ?? {})
 
 /** The page docs/configuration.md. */
 export function referencePage(): string {
@@ -102,14 +102,14 @@ function sampleOf(schema: Schema, indent: string): string[] {
 
 /** The file docs/btlinkd.sample.yaml: every key with its default. */
 export function sampleFile(): string {
-  const lines = sampleOf(configSchema as Schema, '')
+  const lines = sampleOf(configSchema, '')
   const text = `# btlinkd: every key with its default, made by \`btlinkd config sample\`.\n\n${lines.join('\n')}`
   return `${text.replace(/\n{3,}/g, '\n\n').trimEnd()}\n`
 }
 
 /** JSON Schema (2020-12) of the file, for editors. */
 export function jsonSchema(): string {
-  const plain = plainSchema(configSchema as Schema)
+  const plain = plainSchema(configSchema)
   const head = {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'btlinkd configuration',
@@ -146,14 +146,14 @@ export function effectiveYaml(config: unknown): string {
       if (property.properties) return [`${indent}${key}:`, ...lines(property, at, `${indent}  `)]
       return [`${indent}${key}: ${written(property, hidden(property, at))}`]
     })
-  return `${lines(configSchema as Schema, config, '').join('\n')}\n`
+  return `${lines(configSchema, config, '').join('\n')}\n`
 }
 
 const hidden = (schema: Schema, value: unknown): unknown =>
   schema.secret === true && value !== '' ? '***' : value
 
 /** A copy with secrets hidden, for logs and `--json`. */
-export function withoutSecrets(config: unknown, schema: Schema = configSchema as Schema): unknown {
+export function withoutSecrets(config: unknown, schema: Schema = configSchema): unknown {
   if (!schema.properties) return hidden(schema, config)
   const entries = Object.entries(schema.properties).map(([key, property]) => [
     key,

@@ -1,0 +1,84 @@
+/** Who may ask what: exact hosts on the TCP listener, everything only for the box itself. */
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import { hostname, networkInterfaces } from 'node:os'
+import type { ApiConfig } from './config.ts'
+import { NotAllowed, WrongHost } from './errors.ts'
+
+export interface Access {
+  /** Remembers that a connection came over the admin socket, whose file permissions are the authority. */
+  markTrusted(socket: Socket): void
+  isTrusted(req: IncomingMessage): boolean
+  /** @throws WrongHost (421): a rebound name must not reach the API */
+  checkHost(req: IncomingMessage): void
+  /** @throws NotAllowed (403) for other machines, proxies in between and pages of other sites */
+  checkAdmin(req: IncomingMessage): void
+}
+
+const LOOPBACK = /^(?:127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$/
+const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via']
+const REFRESH_MS = 10_000
+
+const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address)
+
+function ownNames(): string[] {
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
+  const name = hostname().toLowerCase()
+  return [
+    'localhost',
+    '127.0.0.1',
+    '[::1]',
+    name,
+    `${name}.local`,
+    ...addresses.map(({ address }) => bracketed(address.split('%')[0] ?? '')),
+  ]
+}
+
+export function createAccess(config: Pick<ApiConfig, 'hosts'>): Access {
+  const trusted = new WeakSet<Socket>()
+  const configured = new Set(config.hosts.map((host) => host.toLowerCase()))
+  let own = new Set<string>()
+  let refreshedAt = Number.NEGATIVE_INFINITY
+
+  function knows(name: string): boolean {
+    // Addresses come and go with the network.
+    if (performance.now() - refreshedAt > REFRESH_MS) {
+      own = new Set(ownNames())
+      refreshedAt = performance.now()
+    }
+    return own.has(name)
+  }
+
+  return {
+    markTrusted: (socket) => void trusted.add(socket),
+    isTrusted: (req) => trusted.has(req.socket),
+    checkHost(req) {
+      if (trusted.has(req.socket)) return
+      const host = (req.headers.host ?? '').toLowerCase()
+      const [, name = '', port = '80'] = /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::(\d+))?$/.exec(host) ?? []
+      const isOwn = knows(name) && Number(port) === req.socket.localPort
+      if (!isOwn && !configured.has(host)) throw new WrongHost(host.slice(0, 100))
+    },
+    checkAdmin(req) {
+      if (trusted.has(req.socket)) return
+      const { headers } = req
+      if (!LOOPBACK.test(req.socket.remoteAddress ?? '')) {
+        throw new NotAllowed('ask from the box itself, or over its admin socket')
+      }
+      if (FORWARDED.some((name) => headers[name] !== undefined)) {
+        throw new NotAllowed('this request came through a proxy')
+      }
+      const site = headers['sec-fetch-site']
+      if (site !== undefined && site !== 'same-origin' && site !== 'none') {
+        throw new NotAllowed('a page of another site asked')
+      }
+      const { origin } = headers
+      if (
+        origin !== undefined &&
+        origin.toLowerCase() !== `http://${headers.host?.toLowerCase()}`
+      ) {
+        throw new NotAllowed('a page of another site asked')
+      }
+    },
+  }
+}

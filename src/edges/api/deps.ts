@@ -1,0 +1,37 @@
+/** What the API is given; every part is a port, so that a fake of it is small. */
+import type { Health, Stats } from '../../base/ports/component.ts'
+import type { LinkResolver, Publisher } from '../../base/ports/content.ts'
+import type { DhtNode } from '../../base/ports/dht-node.ts'
+import type { Log } from '../../base/ports/log.ts'
+import type { Store } from '../../base/ports/store.ts'
+import type { TorrentEngine } from '../../base/ports/torrent-engine.ts'
+import type { ApiConfig } from './config.ts'
+
+export interface ApiDeps {
+  store: Pick<Store, 'sites' | 'keys'>
+  resolver: LinkResolver
+  publisher: Publisher
+  dht: Pick<DhtNode, 'info'>
+  engine: Pick<TorrentEngine, 'torrents' | 'listening' | 'peers'>
+  health: {
+    check(): Promise<{ status: string; score: number; components: Record<string, Health> }>
+  }
+  /** Counters by room; those of rooms that do not answer are left out. */
+  stats(): Promise<Record<string, Stats>>
+  /** Ports in use, by listener. */
+  listeners(): Promise<Record<string, { port: number }>>
+  log: Log
+}
+
+export interface ApiOptions {
+  /** The `gateway` section. */
+  gateway: ApiConfig
+  /** `btlink.tld` */
+  tld: string
+  /** `log.request_headers` */
+  requestHeaders: boolean
+  /** Path of the socket of the command line; its folder is there. */
+  adminSocket: string
+  mode: string
+  version: string
+}

@@ -1,0 +1,165 @@
+/** Sites of the box: published, visited, pinned. */
+import { isAbsolute } from 'node:path'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { type Static, Type } from 'typebox'
+import { EMPTY, fromHex, toHex, utf8 } from '../../base/bytes.ts'
+import { infoHash } from '../../base/hashes.ts'
+import type { KeyName } from '../../base/names/index.ts'
+import type { PublishOptions } from '../../base/ports/content.ts'
+import { closeSignal } from '../http/index.ts'
+import type { ApiDeps, ApiOptions } from './deps.ts'
+import { BadInput, NoSite, NotAllowed } from './errors.ts'
+import { readName, readSite } from './site-name.ts'
+import { publicationView, siteView, versionView } from './views.ts'
+
+const strict = { additionalProperties: false } as const
+const named = Type.Object({ name: Type.String({ minLength: 1, maxLength: 2048 }) })
+const done = Type.Object({ done: Type.Boolean() })
+/** Views are made by us: their fields are told by their type, and pass as they are. */
+const anything = Type.Object({}, { additionalProperties: true })
+
+const publishBody = Type.Object(
+  {
+    folder: Type.Optional(Type.String({ maxLength: 4096 })),
+    infoHash: Type.Optional(Type.String({ pattern: '^[0-9a-fA-F]{40}$' })),
+    key: Type.String({ minLength: 1, maxLength: 64 }),
+    salt: Type.Optional(Type.String({ maxLength: 64, description: 'As text.' })),
+    saltHex: Type.Optional(Type.String({ pattern: '^([0-9a-fA-F]{2}){0,64}$' })),
+    title: Type.Optional(Type.String({ maxLength: 255 })),
+    watch: Type.Optional(Type.Boolean()),
+    wait: Type.Optional(Type.Boolean()),
+  },
+  strict,
+)
+type PublishBody = Static<typeof publishBody>
+
+function optionsOf(body: PublishBody): PublishOptions {
+  const salt = body.saltHex === undefined ? body.salt && utf8(body.salt) : fromHex(body.saltHex)
+  return {
+    keyName: body.key,
+    salt: salt === undefined || salt === '' ? EMPTY : salt,
+    ...(body.title !== undefined && { title: body.title }),
+    ...(body.watch !== undefined && { watch: body.watch }),
+    ...(body.wait !== undefined && { wait: body.wait }),
+  }
+}
+
+export function siteRoutes(
+  app: FastifyInstance,
+  deps: Pick<ApiDeps, 'store' | 'publisher' | 'listeners'> & {
+    isTrusted(request: FastifyRequest): boolean
+  },
+  { tld }: Pick<ApiOptions, 'tld'>,
+): void {
+  const { publisher, store } = deps
+  const { sites, keys } = store
+
+  app.get(
+    '/api/sites',
+    {
+      schema: {
+        summary: 'Sites this box knows',
+        response: { 200: anything },
+      },
+    },
+    async () => ({
+      sites: sites
+        .sites()
+        .map((site) => siteView(site, sites.latest(site.publicKey, site.salt), tld)),
+      torrents: sites.pinnedTorrents(),
+    }),
+  )
+
+  app.post<{ Body: PublishBody }>(
+    '/api/sites/publish',
+    {
+      schema: {
+        summary: 'Publish a folder or an uploaded torrent',
+        body: publishBody,
+        response: { 200: anything },
+      },
+    },
+    async (request, reply) => {
+      const { body } = request
+      const signal = closeSignal(reply.raw)
+      const options = optionsOf(body)
+      const gatewayPort = (await deps.listeners())['http']?.port
+      if (body.infoHash !== undefined) {
+        return publicationView(
+          await publisher.point(infoHash(body.infoHash), options, signal),
+          tld,
+          gatewayPort,
+        )
+      }
+      const { folder } = body
+      if (folder === undefined) throw new BadInput('name a folder or an infoHash to publish')
+      if (!isAbsolute(folder)) throw new BadInput(`the folder "${folder}" must begin with /`)
+      // Whoever may write to the socket may read our files; whoever reaches a port may not.
+      if (!deps.isTrusted(request))
+        throw new NotAllowed('folders are published over the admin socket')
+      return publicationView(await publisher.folder(folder, options, signal), tld, gatewayPort)
+    },
+  )
+
+  app.get<{ Params: Static<typeof named> }>(
+    '/api/sites/:name/versions',
+    {
+      schema: {
+        summary: 'Every known version, newest first',
+        params: named,
+        response: { 200: anything },
+      },
+    },
+    async ({ params }) => {
+      const { publicKey, salt } = await readSite(params.name, keys, tld)
+      const versions = sites.versions(publicKey, salt)
+      if (versions.length === 0 && !sites.site(publicKey, salt))
+        throw new NoSite(params.name.slice(0, 100))
+      return { publicKey, salt: toHex(salt), versions: versions.map(versionView) }
+    },
+  )
+
+  /** `POST /api/sites/<name>/<verb>` without a body. */
+  const act = (
+    verb: string,
+    summary: string,
+    run: (site: KeyName, signal: AbortSignal) => Promise<unknown>,
+  ) =>
+    app.post<{ Params: Static<typeof named> }>(
+      `/api/sites/:name/${verb}`,
+      { schema: { summary, params: named, response: { 200: done } } },
+      async ({ params }, reply) => {
+        await run(await readSite(params.name, keys, tld), closeSignal(reply.raw))
+        return { done: true }
+      },
+    )
+
+  act('unpublish', 'Stop announcing a site of this box', async ({ publicKey, salt }) => {
+    if (sites.site(publicKey, salt)?.keyName === undefined)
+      throw new NoSite('of its own by this name')
+    await publisher.unpublish(publicKey, salt)
+  })
+
+  /** Pins are of sites, and of plain torrents as well. */
+  const pins = (verb: 'pin' | 'unpin', summary: string) =>
+    app.post<{ Params: Static<typeof named> }>(
+      `/api/sites/:name/${verb}`,
+      { schema: { summary, params: named, response: { 200: done } } },
+      async ({ params }, reply) => {
+        const name = await readName(params.name, keys, tld)
+        const signal = closeSignal(reply.raw)
+        if (name.kind === 'key') {
+          await (verb === 'pin'
+            ? publisher.pin(name.publicKey, name.salt, signal)
+            : publisher.unpin(name.publicKey, name.salt))
+        } else if (name.kind === 'infohash') {
+          await (verb === 'pin'
+            ? publisher.pinTorrent(name.infoHash, undefined, signal)
+            : publisher.unpinTorrent(name.infoHash))
+        } else throw new BadInput(`"${params.name.slice(0, 100)}" is neither a site nor a torrent`)
+        return { done: true }
+      },
+    )
+  pins('pin', 'Keep a site or torrent whole and reachable')
+  pins('unpin', 'Keep it no longer')
+}

@@ -1,0 +1,144 @@
+/** Names, keys and the state of the daemon. */
+import type { FastifyInstance } from 'fastify'
+import { type Static, Type } from 'typebox'
+import { toHex } from '../../base/bytes.ts'
+import { convert, ENCODINGS, isEncoding } from '../../base/names/index.ts'
+import { closeSignal } from '../http/index.ts'
+import type { ApiDeps, ApiOptions } from './deps.ts'
+import { BadInput } from './errors.ts'
+import { readName } from './site-name.ts'
+import { infoHashLinks, nameView, urlsOf } from './views.ts'
+
+const anything = Type.Object({}, { additionalProperties: true })
+const text = Type.String({ minLength: 1, maxLength: 16_384 })
+const keyBody = Type.Object(
+  { name: Type.String({ minLength: 1, maxLength: 64 }) },
+  { additionalProperties: false },
+)
+const resolveQuery = Type.Object({
+  name: text,
+  record: Type.Optional(Type.Boolean()),
+  fresh: Type.Optional(Type.Boolean()),
+  local: Type.Optional(Type.Boolean()),
+})
+const convertQuery = Type.Object({ from: text, to: text, value: text })
+
+export function toolRoutes(
+  app: FastifyInstance,
+  deps: Pick<ApiDeps, 'store' | 'resolver' | 'dht' | 'engine' | 'listeners' | 'health'>,
+  { tld, mode, version }: Pick<ApiOptions, 'tld' | 'mode' | 'version'>,
+): void {
+  const { keys } = deps.store
+  const started = Date.now()
+
+  app.get<{ Querystring: Static<typeof resolveQuery> }>(
+    '/api/resolve',
+    {
+      schema: {
+        summary: 'What a name leads to',
+        querystring: resolveQuery,
+        response: { 200: anything },
+      },
+    },
+    async ({ query }, reply) => {
+      const name = await readName(query.name, keys, tld)
+      const signal = closeSignal(reply.raw)
+      const localOnly = query.local ?? false
+      if (name.kind === 'infohash') return { kind: name.kind, ...infoHashLinks(name.infoHash, tld) }
+      if (name.kind === 'immutable') {
+        const value = await deps.resolver.immutable(name.target, { localOnly }, signal)
+        return { kind: name.kind, target: name.target, value: toHex(value) }
+      }
+      if (name.kind !== 'key')
+        throw new BadInput(`"${query.name.slice(0, 100)}" is no name of .${tld}`)
+      const options = { localOnly, fresh: query.fresh ?? false }
+      const found = await deps.resolver.resolve(name.publicKey, name.salt, options, signal)
+      const record = found.version
+      return {
+        kind: name.kind,
+        ...nameView(name.publicKey, name.salt, tld),
+        ...infoHashLinks(found.infoHash, tld),
+        seq: found.seq,
+        ageSeconds: found.ageSeconds,
+        freshness: found.freshness,
+        source: found.freshness === 'fresh' ? 'dht' : 'last known',
+        ...(query.record === true &&
+          record && {
+            record: {
+              publicKey: record.publicKey,
+              salt: toHex(record.salt),
+              seq: record.seq,
+              value: toHex(record.value),
+              signature: toHex(record.signature),
+            },
+          }),
+      }
+    },
+  )
+
+  app.get<{ Querystring: Static<typeof convertQuery> }>(
+    '/api/convert',
+    {
+      schema: {
+        summary: 'Bytes from one encoding to another',
+        querystring: convertQuery,
+        response: { 200: Type.Object({ value: Type.String() }) },
+      },
+    },
+    ({ query }) => {
+      const { from, to, value } = query
+      if (!isEncoding(from) || !isEncoding(to)) {
+        throw new BadInput(`encodings are ${ENCODINGS.join(', ')}`)
+      }
+      return { value: convert(value, from, to) }
+    },
+  )
+
+  app.get(
+    '/api/keys',
+    { schema: { summary: "Public keys of this box's names", response: { 200: anything } } },
+    async () => ({
+      keys: (await keys.list()).map(({ name, publicKey }) => ({
+        name,
+        ...nameView(publicKey, new Uint8Array(0), tld),
+      })),
+    }),
+  )
+  app.post<{ Body: Static<typeof keyBody> }>(
+    '/api/keys',
+    { schema: { summary: 'Make a key', body: keyBody, response: { 201: anything } } },
+    async ({ body }, reply) => {
+      const publicKey = await keys.create(body.name)
+      return reply
+        .code(201)
+        .send({ name: body.name, ...nameView(publicKey, new Uint8Array(0), tld) })
+    },
+  )
+
+  app.get(
+    '/api/status',
+    { schema: { summary: 'Versions, ports, DHT and torrents', response: { 200: anything } } },
+    async () => {
+      const [listeners, health, dht, torrents, swarm] = await Promise.all([
+        deps.listeners(),
+        deps.health.check(),
+        deps.dht.info().catch(() => undefined),
+        deps.engine.torrents().catch(() => undefined),
+        deps.engine.listening().catch(() => undefined),
+      ])
+      return {
+        version,
+        node: process.version,
+        mode,
+        uptimeSeconds: Math.round((Date.now() - started) / 1000),
+        health,
+        listeners,
+        gateway: urlsOf(tld, listeners['http']?.port)[0],
+        sites: deps.store.sites.sites().length,
+        dht,
+        swarm: swarm?.stats,
+        torrents,
+      }
+    },
+  )
+}
