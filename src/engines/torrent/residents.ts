@@ -24,6 +24,9 @@ import { createWebSeeds, type WebSeeds } from './web-seeds.ts'
 
 const MAX_HINTS = 100
 const TICK_MS = 1000
+// webtorrent forgets peers that failed a few times.
+const INVITE_TICKS = 15
+const INVITE_MS = 1000
 
 export interface Resident {
   readonly torrent: KnownTorrent
@@ -38,6 +41,8 @@ export interface Resident {
   searching: AbortController | undefined
   /** Milliseconds (monotonic) since nobody wants it. */
   idleSince: number
+  /** Milliseconds (monotonic) since the peers of links were last dialled. */
+  invitedAt: number
   /** Traffic of earlier visits to the swarm. */
   gone: { downloaded: number; uploaded: number }
   checking: Promise<void>
@@ -71,6 +76,7 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
   const announcer = createAnnouncer({ log, host }, config)
   let stopping = new AbortController()
   let ticker: NodeJS.Timeout | undefined
+  let ticks = 0
 
   const residentOf = (torrent: KnownTorrent) => byHash.get(torrent.metainfo.infoHash)
   const active = () => [...byHash.values()].filter((resident) => resident.swarm !== undefined)
@@ -84,7 +90,11 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
       const resident = residentOf(torrent)
       if (resident === undefined) return
       resident.idleSince = performance.now()
-      if (added) enter(resident)
+      if (added) {
+        enter(resident)
+        // Those that were left when there was nothing to want from them.
+        invite(resident)
+      }
       resident.scheduler.wantsChanged(added?.urgency === 'now')
       resident.webSeeds.work()
       search(resident)
@@ -104,6 +114,12 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
     trackers: [...resident.trackers],
     isSeed: resident.torrent.isComplete(),
   })
+
+  function invite(resident: Resident): void {
+    if (performance.now() - resident.invitedAt < INVITE_MS) return
+    resident.invitedAt = performance.now()
+    resident.swarm?.addPeers([...resident.peerHints.values()], 'hint')
+  }
 
   /** Joins the swarm, unless it is there; the least needed torrent makes room. */
   function enter(resident: Resident): void {
@@ -127,7 +143,8 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
       },
       () => resident.scheduler,
     )
-    resident.swarm.addPeers([...resident.peerHints.values()], 'hint')
+    resident.invitedAt = -INVITE_MS
+    invite(resident)
     ticker ??= setInterval(tick, TICK_MS).unref()
   }
 
@@ -160,12 +177,14 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
   }
 
   function tick(): void {
+    ticks++
     for (const resident of active()) {
       const { torrent, scheduler } = resident
       if (torrent.wants.size > 0) {
         scheduler.fillAll()
         scheduler.rescue()
         resident.webSeeds.work()
+        if (ticks % INVITE_TICKS === 0) invite(resident)
       } else if (!resident.seeding && performance.now() - resident.idleSince > config.grace) {
         leave(resident).catch((error: unknown) =>
           log.warn({ infoHash: torrent.metainfo.infoHash, err: error }, 'cannot leave a swarm'),
@@ -216,6 +235,7 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
       swarm: undefined,
       searching: undefined,
       idleSince: performance.now(),
+      invitedAt: -INVITE_MS,
       gone: { downloaded: 0, uploaded: 0 },
       checking: Promise.resolve(),
     }

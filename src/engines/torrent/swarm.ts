@@ -71,6 +71,15 @@ function sourceOf(peer: Peer): PeerSource {
 
 const hostOf = (address: string) => address.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
 
+/** Whether the peer has every piece; looks at each piece once however often it is asked. */
+function seederTest(wire: Wire, pieces: number): () => boolean {
+  let next = 0
+  return () => {
+    while (next < pieces && wire.peerPieces.get(next)) next++
+    return next === pieces
+  }
+}
+
 /** Everything webtorrent asks of a parsed torrent; file names never reach it. */
 function parsed(metainfo: Metainfo) {
   const { infoHash, totalLength, pieceLength, pieceCount } = metainfo
@@ -100,6 +109,7 @@ export function joinSwarm(deps: SwarmDeps, limits: SwarmLimits): Swarm {
     deselect: true,
     preloadedStore: deps.uploads,
     storeCacheSlots: 0,
+    alwaysChokeSeeders: false,
     uploads: limits.uploadSlots,
   })
   const Extension = metadataExtension(metainfo.info)
@@ -134,10 +144,14 @@ export function joinSwarm(deps: SwarmDeps, limits: SwarmLimits): Swarm {
         uploaded: gone.uploaded + wire.uploaded,
       }
     })
+    const isSeeder = seederTest(wire, have.count)
+    // webtorrent takes everybody who sends a bitfield or a have for a seeder, and would choke them.
+    Object.defineProperty(wire, 'isSeeder', { get: isSeeder, set() {} })
     const idleSeeds = () => {
-      if (wire.isSeeder === true && have.size === have.count) disconnect(wire)
+      if (have.size === have.count && isSeeder()) disconnect(wire)
     }
     wire.on('bitfield', idleSeeds)
+    wire.on('have', idleSeeds)
     wire.on('have-all', idleSeeds)
   }
 
@@ -197,7 +211,10 @@ export function joinSwarm(deps: SwarmDeps, limits: SwarmLimits): Swarm {
       })
     },
     lost(piece) {
-      whenReady(() => torrent._markUnverified(piece))
+      whenReady(() => {
+        torrent._markUnverified(piece)
+        for (const wire of torrent.wires) wire.lt_donthave?.donthave(piece)
+      })
     },
     disconnect,
     peers: () =>

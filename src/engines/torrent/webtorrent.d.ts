@@ -37,7 +37,7 @@ declare module 'bittorrent-protocol' {
     readonly downloaded: number
     readonly remoteAddress?: string
     readonly remotePort?: number
-    isSeeder?: boolean
+    readonly lt_donthave?: { donthave(piece: number): void }
     uploadSpeed(): number
     downloadSpeed(): number
     request(
@@ -118,6 +118,7 @@ declare module 'webtorrent' {
     deselect: true
     preloadedStore: ChunkStore
     storeCacheSlots: 0
+    alwaysChokeSeeders: false
     uploads: number
   }
 
