@@ -5,7 +5,7 @@ import type { Clock } from '../../base/ports/clock.ts'
 import type { Library, LinkResolver } from '../../base/ports/content.ts'
 import type { SignedItem } from '../../base/ports/dht-node.ts'
 import { createServeArchive } from './archive.ts'
-import { createContent, type Content } from './content.ts'
+import { createContent } from './content.ts'
 import { corsHeaders, siteHeaders } from './content-headers.ts'
 import { BadMethod, NotFound } from './errors.ts'
 import { answer, answerError, type Exchange, type Handler } from './exchange.ts'
@@ -20,8 +20,12 @@ import { createTimeGate } from './versions.ts'
 
 export interface ContentChain {
   handle(exchange: Exchange): Promise<void>
-  content: Content
   ready: ReadyAnswers
+  /** Lets go of what nobody asked for lately; called now and then. */
+  sweep(): void
+  close(): Promise<void>
+  /** Bytes of small files in memory. */
+  memoryBytes(): number
 }
 
 const ALLOWED = 'GET, HEAD, OPTIONS'
@@ -133,7 +137,13 @@ export function createContentChain(
     async handle(exchange) {
       for (const handler of chain) if (await handler(exchange)) return
     },
-    content,
     ready,
+    sweep() {
+      views.sweep()
+      ready.sweep()
+      content.sweep()
+    },
+    close: async () => content.close(),
+    memoryBytes: () => content.memory.size(),
   }
 }

@@ -19,6 +19,7 @@ import {
 } from '../http/index.ts'
 import { createContentChain } from './chain.ts'
 import type { GatewayConfig } from './config.ts'
+import { corsHeaders } from './content-headers.ts'
 import { BadProxyList, Busy } from './errors.ts'
 import { answer, answerError, createExchange } from './exchange.ts'
 import { createPlaces, type Place } from './places.ts'
@@ -78,7 +79,12 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
   const counts = { requests: 0, errors: 0, aborted: 0, active: 0 }
   let sweeper: NodeJS.Timeout | undefined
 
-  function fail(req: IncomingMessage, res: ServerResponse, error: unknown): void {
+  function fail(
+    req: IncomingMessage,
+    res: ServerResponse,
+    error: unknown,
+    extra: readonly string[] = [],
+  ): void {
     // Nobody is there to read an answer.
     if (codeOf(error) === 'BTL_ERR_HTTP_CLIENT_LEFT' || res.destroyed) {
       counts.aborted++
@@ -87,7 +93,7 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
     }
     const { statusCode, code } = describeError(error)
     counts.errors++
-    const requestId = res.headersSent ? undefined : answerError({ req, res }, error)
+    const requestId = res.headersSent ? undefined : answerError({ req, res }, error, extra)
     const fields = { requestId, code, host: req.headers.host, url: req.url?.slice(0, 200) }
     if (statusCode === 500 || requestId === undefined) {
       log.error({ ...fields, reason: messageOf(error), err: error }, 'a request failed')
@@ -104,7 +110,8 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
       if (counts.active > btlink.max_requests) throw new Busy(btlink.max_requests)
       await chain.handle(createExchange(req, res, what.target, what.place))
     } catch (error) {
-      fail(req, res, error)
+      // Pages of other origins may read why, as they may read content.
+      fail(req, res, error, corsHeaders())
     } finally {
       counts.active--
     }
@@ -200,14 +207,14 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
     async start(signal) {
       signal.throwIfAborted()
       await app.listen({ host: proxy.address, port: proxy.http_port })
-      sweeper = setInterval(() => chain.content.sweep(), SWEEP_MS)
+      sweeper = setInterval(() => chain.sweep(), SWEEP_MS)
       sweeper.unref()
       log.info({ port: boundPort() }, 'gateway listens')
     },
     async stop() {
       clearInterval(sweeper)
       await app.close()
-      await chain.content.close()
+      await chain.close()
     },
     health: () =>
       server.listening
@@ -218,7 +225,7 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
       errors_total: counts.errors,
       aborted_total: counts.aborted,
       active: counts.active,
-      memory_cache_bytes: chain.content.memory.size(),
+      memory_cache_bytes: chain.memoryBytes(),
     }),
   }
 }

@@ -18,8 +18,11 @@ const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' })
 const byName = (a: string, b: string): number =>
   collator.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0)
 
+// No person reads further, and sorting more would hold up everybody else.
+const MAX_ROWS = 5000
+
 const sorted = <T>(map: ReadonlyMap<string, T>): [string, T][] =>
-  [...map].sort(([a], [b]) => byName(a, b))
+  [...map].slice(0, MAX_ROWS).sort(([a], [b]) => byName(a, b))
 
 /** Relative, so that it works under every host; `./` keeps `a:b` from being read as a scheme. */
 const hrefOf = (name: string): string => `./${encodeURIComponent(name.toWellFormed())}`
@@ -37,12 +40,13 @@ function crumbs(segments: readonly string[]): Html[] {
 
 export function listingPage(facts: ListingFacts): string {
   const { folder, segments, magnet, infoHash, origin } = facts
+  const folders = sorted(folder.folders)
+  const files = sorted(folder.files)
+  const hidden = folder.folders.size + folder.files.size - folders.length - files.length
   const rows = [
     ...(segments.length > 0 ? [row('../', '../', '')] : []),
-    ...sorted(folder.folders).map(([name, { length }]) =>
-      row(`${hrefOf(name)}/`, `${name}/`, formatSize(length)),
-    ),
-    ...sorted(folder.files).map(([name, file]) => row(hrefOf(name), name, formatSize(file.length))),
+    ...folders.map(([name, { length }]) => row(`${hrefOf(name)}/`, `${name}/`, formatSize(length))),
+    ...files.map(([name, file]) => row(hrefOf(name), name, formatSize(file.length))),
   ]
   const root =
     segments.length === 0 ? html`/` : html`<a href="${'../'.repeat(segments.length)}">/</a>`
@@ -55,7 +59,7 @@ export function listingPage(facts: ListingFacts): string {
 <tbody>
 ${rows}</tbody>
 </table>
-<p><a href="${magnet}">Magnet link</a> · <a href="?format=zip">Zip</a> · <a href="?format=tar">Tar</a> · <a href="/.btlink/site.torrent">Torrent</a></p>
+${hidden > 0 ? html`<p>And ${hidden} more: <a href="/.btlink/info.json">all names</a>.</p>\n` : undefined}<p><a href="${magnet}">Magnet link</a> · <a href="?format=zip">Zip</a> · <a href="?format=tar">Tar</a> · <a href="/.btlink/site.torrent">Torrent</a></p>
 <p class="dim">Torrent <a href="${origin}/"><code>${infoHash}</code></a>, ${formatSize(folder.length)} here.</p>`,
   )
 }

@@ -19,6 +19,8 @@ export interface ReadyAnswers {
   answer(req: IncomingMessage, res: ServerResponse): boolean
   /** Keeps the answer to a plain GET until its view is to be asked again. */
   keep(req: IncomingMessage, ready: ReadyAnswer): void
+  /** Forgets what is too old to be given. */
+  sweep(): void
 }
 
 const MAX_READY = 4096
@@ -65,8 +67,18 @@ export function createReadyAnswers(memory: ByteCache, clock: Clock): ReadyAnswer
       }
       const targets = hosts.get(host) ?? new Map<string, ReadyAnswer>()
       hosts.set(host, targets)
+      if (!targets.has(url)) held++
       targets.set(url, ready)
-      held++
+    },
+    sweep() {
+      for (const [host, targets] of hosts) {
+        for (const [url, { view }] of targets) {
+          if (clock.now() < view.validUntil) continue
+          targets.delete(url)
+          held--
+        }
+        if (targets.size === 0) hosts.delete(host)
+      }
     },
   }
 }

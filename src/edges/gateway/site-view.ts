@@ -12,6 +12,7 @@ import { buildTree, type Folder } from './tree.ts'
 /** What is worked out once for a torrent. */
 export interface Prepared {
   readonly tree: Folder
+  readonly fileCount: number
   /** Types guessed from first bytes, by file index. */
   readonly sniffed: Map<number, string>
   redirects?: readonly RedirectRule[]
@@ -37,15 +38,17 @@ export interface SiteViews {
   ): Promise<SiteView>
   /** A view that is still valid, without waiting. */
   current(name: Name): SiteView | undefined
-  /** Forgets an opened torrent, because its files are not what was promised. */
-  forget(infoHash: InfoHash): void
+  /** Forgets views that are too old to be used. */
+  sweep(): void
 }
 
 // The library keeps torrents in the swarm while they are asked for: ask again now and then.
 const REOPEN_MS = 5000
 // Long enough for a page's pictures, short against the resolver's own cache.
 const RESOLVED_MS = 250
+// Folders of a torrent with very many files take megabytes: bounded by files, not only by torrents.
 const MAX_PREPARED = 128
+const MAX_PREPARED_FILES = 300_000
 const MAX_VIEWS = 512
 
 export const viewKey = (name: Name): string => {
@@ -75,9 +78,17 @@ export function createSiteViews(
     const { infoHash } = torrent.metainfo
     const found = prepared.get(infoHash) ?? {
       tree: buildTree(torrent.metainfo),
+      fileCount: torrent.metainfo.files.length,
       sniffed: new Map<number, string>(),
     }
     remember(prepared, infoHash, found, MAX_PREPARED)
+    let files = 0
+    for (const { fileCount } of prepared.values()) files += fileCount
+    for (const [oldest, { fileCount }] of prepared) {
+      if (files <= MAX_PREPARED_FILES || oldest === infoHash) break
+      prepared.delete(oldest)
+      files -= fileCount
+    }
     return found
   }
 
@@ -117,9 +128,8 @@ export function createSiteViews(
       remember(views, viewKey(name), view, MAX_VIEWS)
       return view
     },
-    forget(infoHash) {
-      prepared.delete(infoHash)
-      for (const [key, view] of views) if (view.infoHash === infoHash) views.delete(key)
+    sweep() {
+      for (const [key, view] of views) if (clock.now() >= view.validUntil) views.delete(key)
     },
   }
 }

@@ -234,6 +234,7 @@ suite('files and folders', [
     path: '/nope',
     host: at(plain),
     status: 404,
+    expect: { 'access-control-allow-origin': '*' },
     body: /BTL_ERR_GATEWAY_NOT_FOUND/,
   },
   {

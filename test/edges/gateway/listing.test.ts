@@ -133,6 +133,14 @@ describe('listing', () => {
     assert.equal(film.headers['content-type'], 'video/webm')
   })
 
+  it('stays short for a folder of very many files', async () => {
+    const many = Object.fromEntries(Array.from({ length: 5003 }, (_, i) => [`f/${i}.txt`, '']))
+    const { infoHash } = await fixture.add({ ...many, 'f/x': 'x' }, { name: 'many' })
+    const { text } = await fixture.ask(hostOfTorrent(infoHash), '/f/')
+    assert.equal(rowsOf(text).length, 5001)
+    assert.match(text, /And 4 more/)
+  })
+
   it('hides pad files', async () => {
     const padded = await fixture.add({ 'a.txt': 'a', 'b.txt': 'b' }, { padded: true })
     const rows = rowsOf((await fixture.ask(hostOfTorrent(padded.infoHash), '/')).text)
