@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import fc from 'fast-check'
 import { loadConfig } from '../../src/app/config/load.ts'
 import { nearest } from '../../src/app/config/nearest.ts'
 import {
@@ -45,8 +46,8 @@ describe('configuration', () => {
 
   it('has the defaults of that file (Q02)', async () => {
     const { value } = await parseYaml(read('test/vectors/seed-config.yaml'))
-    const { value: written } = validate(configSchema as Schema, value)
-    const { value: defaults } = validate(configSchema as Schema, {})
+    const { value: written } = validate(configSchema, value)
+    const { value: defaults } = validate(configSchema, {})
     const sections = ['mode', 'gateway', 'blossom_server', 'dht', 'tracker', 'nostr', 'transcoding']
     for (const name of [...sections, 'rate_limiting']) {
       const of = (all: unknown) => (all as Record<string, unknown>)[name]
@@ -146,6 +147,44 @@ describe('configuration', () => {
       code: 'BTL_ERR_CONFIG_UNREADABLE',
       message: 'cannot read the configuration /nowhere/x.yaml: no such file',
     })
+  })
+})
+
+describe('validation', () => {
+  it('never throws, and gives a value that is sound or says what is not', () => {
+    const anything = fc.anything({ withNullPrototype: true, maxDepth: 4 })
+    const section = fc.constantFrom(...Object.keys(configSchema.properties))
+    const written = fc.oneof(anything, fc.dictionary(fc.oneof(section, fc.string()), anything))
+    fc.assert(
+      fc.property(written, (value) => {
+        const first = validate(configSchema, value)
+        for (const { pointer } of first.mistakes) assert.match(pointer, /^(\/|$)/)
+        if (first.mistakes.length > 0) return
+        assert.deepEqual(
+          Object.keys(first.value as object).sort(),
+          Object.keys(configSchema.properties).sort(),
+        )
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('bounds every port, whatever section it is in (Q03)', () => {
+    const ports = Object.entries(configSchema.properties).flatMap(([name, section]) =>
+      Object.keys((section as Schema).properties ?? {})
+        .filter((key) => /(^|_)port$/.test(key))
+        .map((key) => [name, key] as const),
+    )
+    assert.ok(ports.length >= 8, String(ports.length))
+    for (const [name, key] of ports) {
+      const mistakesOf = (port: unknown) =>
+        validate(configSchema as Schema, { [name]: { [key]: port } }).mistakes.map((m) => m.pointer)
+      assert.deepEqual(mistakesOf(0), [], `${name}.${key}`)
+      assert.deepEqual(mistakesOf(65_535), [])
+      for (const bad of [-1, 65_536, 1.5, '80', null, Number.NaN]) {
+        assert.deepEqual(mistakesOf(bad), [`/${name}/${key}`], `${name}.${key} = ${String(bad)}`)
+      }
+    }
   })
 })
 

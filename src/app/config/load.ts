@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { BadConfig } from './errors.ts'
 import { readEnvironment, withEnvironment } from './environment.ts'
 import { type Config, configSchema } from './schema.ts'
-import { type Mistake, type Schema, validate } from './validate.ts'
+import { type Mistake, validate } from './validate.ts'
 import { type ConfigSource, readConfigFile } from './yaml-source.ts'
 
 export interface LoadOptions {

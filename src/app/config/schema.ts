@@ -31,7 +31,7 @@ const strict = { additionalProperties: false } as const
 const merged = <A extends TProperties, B extends TProperties>(
   a: { properties: A },
   b: { properties: B },
-) => Type.Object({ ...b.properties, ...a.properties } as A & B, strict)
+) => Type.Object({ ...b.properties, ...a.properties }, strict)
 
 const logSchema = Type.Object(
   {
