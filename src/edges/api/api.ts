@@ -66,6 +66,8 @@ function buildApp(
   const { log } = deps
   const app = fastify({
     bodyLimit: MAX_BODY_BYTES,
+    // A mistyped key is refused, not dropped without a word.
+    ajv: { customOptions: { removeAdditional: false } },
     routerOptions: { maxParamLength: MAX_PARAMETER },
     genReqId: () => randomUUID(),
     exposeHeadRoutes: true,

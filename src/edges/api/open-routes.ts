@@ -1,18 +1,24 @@
 /** What everyone in the house may ask: is it well, in numbers, and what can be asked. */
 import type { FastifyInstance } from 'fastify'
-import { Type } from 'typebox'
 import type { ApiDeps } from './deps.ts'
 import { METRICS_TYPE, metricsText } from './metrics.ts'
 
-const status = Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('down')])
-const health = Type.Object({
-  status,
-  score: Type.Number(),
-  components: Type.Record(
-    Type.String(),
-    Type.Object({ status, score: Type.Number(), detail: Type.Optional(Type.String()) }),
-  ),
-})
+const status = { type: 'string', enum: ['ok', 'degraded', 'down'] }
+const score = { type: 'number' }
+const health = {
+  type: 'object',
+  properties: {
+    status,
+    score,
+    components: {
+      type: 'object',
+      additionalProperties: {
+        type: 'object',
+        properties: { status, score, detail: { type: 'string' } },
+      },
+    },
+  },
+}
 
 export function openRoutes(
   app: FastifyInstance,

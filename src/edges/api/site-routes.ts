@@ -1,7 +1,6 @@
 /** Sites of the box: published, visited, pinned. */
 import { isAbsolute } from 'node:path'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { type Static, Type } from 'typebox'
 import { EMPTY, fromHex, toHex, utf8 } from '../../base/bytes.ts'
 import { infoHash } from '../../base/hashes.ts'
 import type { KeyName } from '../../base/names/index.ts'
@@ -12,26 +11,45 @@ import { BadInput, NoSite, NotAllowed } from './errors.ts'
 import { readName, readSite } from './site-name.ts'
 import { publicationView, siteView, versionView } from './views.ts'
 
-const strict = { additionalProperties: false } as const
-const named = Type.Object({ name: Type.String({ minLength: 1, maxLength: 2048 }) })
-const done = Type.Object({ done: Type.Boolean() })
-/** Views are made by us: their fields are told by their type, and pass as they are. */
-const anything = Type.Object({}, { additionalProperties: true })
+interface Named {
+  name: string
+}
 
-const publishBody = Type.Object(
-  {
-    folder: Type.Optional(Type.String({ maxLength: 4096 })),
-    infoHash: Type.Optional(Type.String({ pattern: '^[0-9a-fA-F]{40}$' })),
-    key: Type.String({ minLength: 1, maxLength: 64 }),
-    salt: Type.Optional(Type.String({ maxLength: 64, description: 'As text.' })),
-    saltHex: Type.Optional(Type.String({ pattern: '^([0-9a-fA-F]{2}){0,64}$' })),
-    title: Type.Optional(Type.String({ maxLength: 255 })),
-    watch: Type.Optional(Type.Boolean()),
-    wait: Type.Optional(Type.Boolean()),
+interface PublishBody {
+  folder?: string
+  infoHash?: string
+  key: string
+  /** As text. */
+  salt?: string
+  saltHex?: string
+  title?: string
+  watch?: boolean
+  wait?: boolean
+}
+
+/** Views are made by us: their fields are told by their type, and pass as they are. */
+const anything = { type: 'object', additionalProperties: true }
+const done = { type: 'object', properties: { done: { type: 'boolean' } } }
+const named = {
+  type: 'object',
+  required: ['name'],
+  properties: { name: { type: 'string', minLength: 1, maxLength: 2048 } },
+}
+const publishBody = {
+  type: 'object',
+  required: ['key'],
+  additionalProperties: false,
+  properties: {
+    folder: { type: 'string', minLength: 1, maxLength: 4096 },
+    infoHash: { type: 'string', pattern: '^[0-9a-fA-F]{40}$' },
+    key: { type: 'string', minLength: 1, maxLength: 64 },
+    salt: { type: 'string', maxLength: 64 },
+    saltHex: { type: 'string', pattern: '^([0-9a-fA-F]{2}){0,64}$' },
+    title: { type: 'string', maxLength: 255 },
+    watch: { type: 'boolean' },
+    wait: { type: 'boolean' },
   },
-  strict,
-)
-type PublishBody = Static<typeof publishBody>
+}
 
 function optionsOf(body: PublishBody): PublishOptions {
   const salt = body.saltHex === undefined ? body.salt && utf8(body.salt) : fromHex(body.saltHex)
@@ -101,7 +119,7 @@ export function siteRoutes(
     },
   )
 
-  app.get<{ Params: Static<typeof named> }>(
+  app.get<{ Params: Named }>(
     '/api/sites/:name/versions',
     {
       schema: {
@@ -125,7 +143,7 @@ export function siteRoutes(
     summary: string,
     run: (site: KeyName, signal: AbortSignal) => Promise<unknown>,
   ) =>
-    app.post<{ Params: Static<typeof named> }>(
+    app.post<{ Params: Named }>(
       `/api/sites/:name/${verb}`,
       { schema: { summary, params: named, response: { 200: done } } },
       async ({ params }, reply) => {
@@ -142,7 +160,7 @@ export function siteRoutes(
 
   /** Pins are of sites, and of plain torrents as well. */
   const pins = (verb: 'pin' | 'unpin', summary: string) =>
-    app.post<{ Params: Static<typeof named> }>(
+    app.post<{ Params: Named }>(
       `/api/sites/:name/${verb}`,
       { schema: { summary, params: named, response: { 200: done } } },
       async ({ params }, reply) => {

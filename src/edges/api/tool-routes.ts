@@ -1,6 +1,5 @@
 /** Names, keys and the state of the daemon. */
 import type { FastifyInstance } from 'fastify'
-import { type Static, Type } from 'typebox'
 import { toHex } from '../../base/bytes.ts'
 import { convert, ENCODINGS, isEncoding } from '../../base/names/index.ts'
 import { closeSignal } from '../http/index.ts'
@@ -9,19 +8,39 @@ import { BadInput } from './errors.ts'
 import { readName } from './site-name.ts'
 import { infoHashLinks, nameView, urlsOf } from './views.ts'
 
-const anything = Type.Object({}, { additionalProperties: true })
-const text = Type.String({ minLength: 1, maxLength: 16_384 })
-const keyBody = Type.Object(
-  { name: Type.String({ minLength: 1, maxLength: 64 }) },
-  { additionalProperties: false },
-)
-const resolveQuery = Type.Object({
-  name: text,
-  record: Type.Optional(Type.Boolean()),
-  fresh: Type.Optional(Type.Boolean()),
-  local: Type.Optional(Type.Boolean()),
-})
-const convertQuery = Type.Object({ from: text, to: text, value: text })
+const anything = { type: 'object', additionalProperties: true }
+const text = { type: 'string', minLength: 1, maxLength: 16_384 }
+const flag = { type: 'boolean' }
+
+interface ResolveQuery {
+  name: string
+  record?: boolean
+  fresh?: boolean
+  local?: boolean
+}
+const resolveQuery = {
+  type: 'object',
+  required: ['name'],
+  properties: { name: text, record: flag, fresh: flag, local: flag },
+}
+
+interface ConvertQuery {
+  from: string
+  to: string
+  value: string
+}
+const convertQuery = {
+  type: 'object',
+  required: ['from', 'to', 'value'],
+  properties: { from: text, to: text, value: text },
+}
+
+const keyBody = {
+  type: 'object',
+  required: ['name'],
+  additionalProperties: false,
+  properties: { name: { type: 'string', minLength: 1, maxLength: 64 } },
+}
 
 export function toolRoutes(
   app: FastifyInstance,
@@ -31,7 +50,7 @@ export function toolRoutes(
   const { keys } = deps.store
   const started = Date.now()
 
-  app.get<{ Querystring: Static<typeof resolveQuery> }>(
+  app.get<{ Querystring: ResolveQuery }>(
     '/api/resolve',
     {
       schema: {
@@ -76,13 +95,13 @@ export function toolRoutes(
     },
   )
 
-  app.get<{ Querystring: Static<typeof convertQuery> }>(
+  app.get<{ Querystring: ConvertQuery }>(
     '/api/convert',
     {
       schema: {
         summary: 'Bytes from one encoding to another',
         querystring: convertQuery,
-        response: { 200: Type.Object({ value: Type.String() }) },
+        response: { 200: { type: 'object', properties: { value: { type: 'string' } } } },
       },
     },
     ({ query }) => {
@@ -104,7 +123,7 @@ export function toolRoutes(
       })),
     }),
   )
-  app.post<{ Body: Static<typeof keyBody> }>(
+  app.post<{ Body: { name: string } }>(
     '/api/keys',
     { schema: { summary: 'Make a key', body: keyBody, response: { 201: anything } } },
     async ({ body }, reply) => {

@@ -170,6 +170,10 @@ describe('the API', () => {
     assert.equal(bad.json()['code'], 'BTL_ERR_BASE_BAD_NAME')
     const body = await tcp('/api/keys', { method: 'POST', body: { nam: 'x' } })
     assert.equal(body.status, 400)
+    const extra = await tcp('/api/keys', { method: 'POST', body: { name: 'x', nam: 'y' } })
+    assert.equal(extra.status, 400)
+    const large = await tcp('/api/keys', { method: 'POST', body: { name: 'x'.repeat(70_000) } })
+    assert.equal(large.status, 413)
   })
 
   it('keeps the codes of other rooms', async (t) => {
