@@ -144,6 +144,10 @@ export function joinSwarm(deps: SwarmDeps, limits: SwarmLimits): Swarm {
         uploaded: gone.uploaded + wire.uploaded,
       }
     })
+    // BEP 6: a request is answered either way; webtorrent leaves those for missing pieces hanging.
+    wire.on('request', (piece: number, offset: number, length: number) => {
+      if (wire.hasFast && !have.has(piece)) wire.reject(piece, offset, length)
+    })
     const isSeeder = seederTest(wire, have.count)
     // webtorrent takes everybody who sends a bitfield or a have for a seeder, and would choke them.
     Object.defineProperty(wire, 'isSeeder', { get: isSeeder, set() {} })
