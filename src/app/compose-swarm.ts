@@ -7,7 +7,7 @@ import { createTorrentEngine } from '../engines/torrent/index.ts'
 import type { Config } from './config/schema.ts'
 import { createLog } from './log-lines.ts'
 import { offerPorts } from './roles/remote-ports.ts'
-import type { ComposedRole } from './roles/role.ts'
+import type { ComposedRole } from './roles/composed-role.ts'
 import { createRpcServer } from './roles/rpc-server.ts'
 import { createRunFolder, swarmSocket } from './run-folder.ts'
 

@@ -1,17 +1,21 @@
 /** The web role: the household's own surface, on the store and on what the swarm role offers. */
 import { systemClock } from '../base/ports/clock.ts'
+import { createApi } from '../edges/api/index.ts'
 import { createGateway } from '../edges/gateway/index.ts'
 import { createStore, storePaths } from '../engines/store/index.ts'
+import { createDiskPart, createHealth } from '../services/health/index.ts'
 import { createLibrary } from '../services/library/index.ts'
 import { createPublisher } from '../services/publish/index.ts'
 import { createResolver } from '../services/resolve/index.ts'
 import type { Config } from './config/schema.ts'
 import { createLog } from './log-lines.ts'
 import { remoteDhtNode, remoteTorrentEngine } from './roles/remote-ports.ts'
-import type { ComposedRole } from './roles/role.ts'
+import type { ComposedRole } from './roles/composed-role.ts'
 import { createRpcClient } from './roles/rpc-client.ts'
-import { createRunFolder, swarmSocket } from './run-folder.ts'
+import { adminSocket, createRunFolder, swarmSocket } from './run-folder.ts'
 import { banner, publishWelcome } from './welcome-site.ts'
+
+const VERSION = '0.1.0'
 
 export function composeWeb(config: Config): ComposedRole {
   const log = createLog('web', config.log)
@@ -36,13 +40,62 @@ export function composeWeb(config: Config): ComposedRole {
     { btlink: config.btlink, proxy: config.proxy, uploads: config.uploads },
   )
 
+  const disk = createDiskPart(stateDir, config.health)
+  const health = createHealth(
+    { parts: [store, disk, dht, engine, gateway, resolver, library, publisher], clock },
+    config.health,
+  )
+  const api = createApi(
+    {
+      store,
+      resolver,
+      publisher,
+      dht,
+      engine,
+      health,
+      async stats() {
+        const [node, peers] = await Promise.allSettled([dht.info(), engine.listening()])
+        return {
+          gateway: gateway.stats(),
+          resolve: resolver.stats(),
+          library: library.stats(),
+          publish: publisher.stats(),
+          ...(node.status === 'fulfilled' && { dht: node.value.stats }),
+          ...(peers.status === 'fulfilled' && { torrent: peers.value.stats }),
+        }
+      },
+      listeners: () => readListeners(stateDir),
+      log,
+    },
+    {
+      gateway: config.gateway,
+      tld: config.btlink.tld,
+      requestHeaders: config.log.request_headers,
+      adminSocket: adminSocket(stateDir),
+      mode: config.mode,
+      version: VERSION,
+    },
+  )
+
   return {
-    components: [createRunFolder(stateDir), store, swarm, resolver, library, publisher, gateway],
-    listeners: () => Promise.resolve({ http: { port: gateway.port, transport: 'tcp' } }),
+    components: [
+      createRunFolder(stateDir),
+      store,
+      swarm,
+      resolver,
+      library,
+      publisher,
+      gateway,
+      api,
+    ],
+    async listeners() {
+      const http = { port: gateway.port, transport: 'tcp' } as const
+      return api.port === 0 ? { http } : { http, gateway: { port: api.port, transport: 'tcp' } }
+    },
     async afterStart(signal) {
       const { tld } = config.btlink
       const welcomeHost = await publishWelcome({ keys: store.keys, sites, publisher }, tld, signal)
-      return banner({ welcomeHost, tld, httpPort: gateway.port, apiPort: 0 })
+      return banner({ welcomeHost, tld, httpPort: gateway.port, apiPort: api.port })
     },
   }
 }

@@ -1,5 +1,5 @@
 /** What two roles say to each other over their socket. */
-import { codeOf, messageOf } from '../../base/errors.ts'
+import { codeOf, declareError, messageOf } from '../../base/errors.ts'
 
 /** Client to server: begin a call, let a stream go on, give up. */
 export type Request =
@@ -47,12 +47,15 @@ function isFailure(value: unknown): value is Failure {
   return ['code', 'message', 'name'].every((key) => typeof value[key] === 'string')
 }
 
+/** Whatever was thrown in the other role without a code of its own. */
+const Failed = declareError('BTL_ERR_RPC_FAILED', '%s', 500)
+
 export function toFailure(error: unknown): Failure {
   const statusCode =
     isObject(error) && typeof error['statusCode'] === 'number' ? error['statusCode'] : 500
   const name = error instanceof Error ? error.name : 'Error'
   return {
-    code: codeOf(error) ?? 'BTL_ERR_RPC_FAILED',
+    code: codeOf(error) ?? new Failed(messageOf(error)).code,
     message: messageOf(error),
     statusCode,
     name,

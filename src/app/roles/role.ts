@@ -2,21 +2,12 @@
 import { once } from 'node:events'
 import { codeOf, messageOf } from '../../base/errors.ts'
 import type { Config } from '../config/schema.ts'
-import { createLifecycle, type Lifetime } from '../lifecycle.ts'
+import { createLifecycle } from '../lifecycle.ts'
 import { createLog } from '../log-lines.ts'
 import type { RoleName, ServeArgs } from '../serve-args.ts'
-import { type Listeners, writeListeners } from './listeners.ts'
+import type { ComposedRole } from './composed-role.ts'
+import { writeListeners } from './listeners.ts'
 import type { ReadyMessage } from './supervisor.ts'
-
-/** A role, put together but not started. */
-export interface ComposedRole {
-  /** In start order. */
-  components: readonly Lifetime[]
-  /** Asked once everything has started. */
-  listeners(): Promise<Listeners>
-  /** After the start, in the background: what need not be there for the first request. */
-  afterStart?(signal: AbortSignal): Promise<string | undefined>
-}
 
 const CONFIGURATION_EXIT = 78
 const HARD_EXIT_MS = 9000
