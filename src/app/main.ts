@@ -5,5 +5,8 @@ if (verb === 'serve' && !args.includes('--help')) {
   const { serve } = await import('./serve.ts')
   process.exitCode = await serve(args)
   // Handles that a library keeps must not hold the process once its parts have stopped.
-  if (process.exitCode !== undefined) setTimeout(() => process.exit(), 500).unref()
+  setTimeout(() => process.exit(), 500).unref()
+} else {
+  const { runCli } = await import('./cli/run.ts')
+  process.exitCode = await runCli(process.argv.slice(2))
 }

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isBtlError, messageOf } from '../../base/errors.ts'
 import type { InfoHash } from '../../base/hashes.ts'
 import type { StoreLayout } from '../../base/layout.ts'
-import { decodeInfo } from '../../base/metainfo/decode.ts'
+import { decodeInfoInSlices } from '../../base/metainfo/decode.ts'
 import type { Metainfo } from '../../base/metainfo/metainfo.ts'
 import type { Component, Stats } from '../../base/ports/component.ts'
 import type { Library } from '../../base/ports/content.ts'
@@ -65,11 +65,16 @@ export function createLibrary(
     }
   }
 
-  function decodeChecked(infoHash: InfoHash, info: Uint8Array): Metainfo {
+  async function decodeChecked(
+    infoHash: InfoHash,
+    info: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<Metainfo> {
     try {
-      const metainfo = decodeInfo(info)
+      const metainfo = await decodeInfoInSlices(info, signal)
       if (metainfo.infoHash === infoHash) return metainfo
     } catch (error) {
+      signal.throwIfAborted()
       throw new BadMetainfo(infoHash, messageOf(error), { cause: error })
     }
     throw new BadMetainfo(infoHash, 'it hashes to another infohash')
@@ -139,7 +144,7 @@ export function createLibrary(
     if (!info && options.localOnly) throw new NotLocal(infoHash)
     const isNew = !info
     info ??= await fetchInfo(infoHash, options.hints, signal)
-    const metainfo = decodeChecked(infoHash, info)
+    const metainfo = await decodeChecked(infoHash, info, signal)
     if (isNew) await torrents.saveInfo(infoHash, info)
     const torrent = createOpenedTorrent(metainfo, layout, {
       engine,

@@ -1,7 +1,7 @@
 /** Files of older versions of a site that may hold the same bytes: a new version costs only its changes. */
 import type { StoreLayout } from '../../base/layout.ts'
 import { torrentFilePath } from '../../base/layout.ts'
-import { decodeInfo } from '../../base/metainfo/decode.ts'
+import { decodeInfoInSlices } from '../../base/metainfo/decode.ts'
 import type { Metainfo } from '../../base/metainfo/metainfo.ts'
 import type { SiteVersion, TorrentFolders } from '../../base/ports/store.ts'
 import type { ReuseCandidate } from '../../base/ports/torrent-engine.ts'
@@ -20,7 +20,8 @@ export async function findReuse(
   for (const version of older.slice(0, VERSIONS_LOOKED_AT)) {
     const info = await deps.torrents.info(version.infoHash)
     if (!info) continue
-    for (const file of decodeInfo(info).files) {
+    const { files } = await decodeInfoInSlices(info)
+    for (const file of files) {
       const index = wanted.get(keyOf(file.path, file.length))
       if (index === undefined || candidates.has(index)) continue
       candidates.set(index, torrentFilePath(deps.layout, version.infoHash, file.index))

@@ -1,0 +1,120 @@
+import { join } from 'node:path'
+import { EMPTY, fromHex, toHex } from '../../base/bytes.ts'
+import type { PublicKey } from '../../base/hashes.ts'
+import { hostOf } from '../../base/names/index.ts'
+import { createKeyStore } from '../../engines/store/index.ts'
+import { createLog } from '../log-lines.ts'
+import { table } from './table.ts'
+import { BadUsage, type Verb, type VerbInput, valueOf } from './verb.ts'
+import { huntVanity } from './vanity.ts'
+
+const SEED_HEX = /^[0-9a-f]{64}$/i
+const MAX_SECONDS = 86_400
+
+const keysOf = async (input: VerbInput) =>
+  createKeyStore(
+    join(await input.stateDir(), 'keys'),
+    createLog('key', { level: 'warn', format: 'text' }),
+  )
+
+const viewOf = (name: string, publicKey: PublicKey) => ({
+  name,
+  publicKey,
+  host: hostOf({ kind: 'key', publicKey, salt: EMPTY }, 'btlink'),
+})
+
+function nameOf(input: VerbInput): string {
+  const name = input.positionals[1]
+  if (name === undefined) throw new BadUsage('name the key')
+  return name
+}
+
+function say(input: VerbInput, name: string, publicKey: PublicKey): void {
+  const view = viewOf(name, publicKey)
+  input.print(`${name}\n  public key  ${publicKey}\n  name        ${view.host}`, view)
+}
+
+function secondsOf(input: VerbInput): number {
+  const seconds = Number(valueOf(input.flags, 'seconds') ?? '10')
+  if (seconds > 0 && seconds <= MAX_SECONDS) return seconds
+  throw new BadUsage(`--seconds is a number up to ${MAX_SECONDS}`)
+}
+
+async function vanity(input: VerbInput): Promise<void> {
+  const prefix = (input.positionals[1] ?? '').toLowerCase()
+  if (!/^[0-9a-z]{0,10}$/.test(prefix))
+    throw new BadUsage('a prefix is up to 10 letters and digits')
+  const found = await huntVanity({ prefix, seconds: secondsOf(input) }, ({ base36 }) => {
+    if (input.flags['json'] !== true) process.stderr.write(`${base36}\n`)
+  })
+  if (!found)
+    throw new BadUsage(
+      `no key that begins with "${prefix}" within the time: give --seconds more, or a shorter prefix`,
+    )
+  const name = valueOf(input.flags, 'save')
+  if (name !== undefined) {
+    const publicKey = await (await keysOf(input)).importSeed(name, found.seed)
+    say(input, name, publicKey)
+    return
+  }
+  const seed = toHex(found.seed)
+  input.print(`name  ${found.base36}-pk.btlink\nseed  ${seed}`, { base36: found.base36, seed })
+}
+
+const parts: Record<string, (input: VerbInput) => Promise<void>> = {
+  async new(input) {
+    const name = nameOf(input)
+    say(input, name, await (await keysOf(input)).create(name))
+  },
+  async list(input) {
+    const keys = (await (await keysOf(input)).list()).map((key) => viewOf(key.name, key.publicKey))
+    const text =
+      keys.length === 0
+        ? 'no keys yet'
+        : table(
+            ['KEY', 'NAME'],
+            keys.map(({ name, host }) => [name, host]),
+          )
+    input.print(text, { keys })
+  },
+  async show(input) {
+    const name = nameOf(input)
+    const publicKey = await (await keysOf(input)).publicKey(name)
+    if (publicKey === undefined) throw new BadUsage(`there is no key "${name.slice(0, 64)}"`)
+    say(input, name, publicKey)
+  },
+  async export(input) {
+    const seed = toHex(await (await keysOf(input)).exportSeed(nameOf(input)))
+    input.print(seed, { seed })
+  },
+  async import(input) {
+    const name = nameOf(input)
+    const seed = (input.positionals[2] ?? '').trim()
+    if (!SEED_HEX.test(seed)) throw new BadUsage('the seed is 64 hex digits')
+    say(input, name, await (await keysOf(input)).importSeed(name, fromHex(seed)))
+  },
+  vanity,
+}
+
+export const keyVerb: Verb = {
+  usage: [
+    'key new NAME',
+    'key list',
+    'key show NAME',
+    'key export NAME',
+    'key import NAME SEED',
+    'key vanity [PREFIX] [--seconds N] [--save NAME]',
+  ],
+  help: `Publishing keys (Ed25519), files of mode 0600 below the state folder. Export gives the seed as 64 hex
+digits: whoever has it owns the name. Vanity looks for names that begin with PREFIX, or that are
+ever shorter, on all processors.`,
+  options: { seconds: { type: 'string' }, save: { type: 'string' } },
+  takes: [1, 3],
+  async run(input) {
+    const name = input.positionals[0] ?? ''
+    const part = parts[name]
+    if (!part)
+      throw new BadUsage(`key has no "${name.slice(0, 40)}": ${Object.keys(parts).join(', ')}`)
+    await part(input)
+  },
+}

@@ -1,0 +1,55 @@
+import { resolve } from 'node:path'
+import { ask } from './admin-client.ts'
+import { argument, type Verb, valueOf } from './verb.ts'
+
+interface Published {
+  host: string
+  seq: number
+  changed: boolean
+  infoHash: string
+  infoHashMagnet: string
+  magnet: string
+  urls: string[]
+  stored?: { asked: number; stored: number; errors: Record<string, number> }
+}
+
+function describe(done: Published, isWatched: boolean): string {
+  const { stored } = done
+  const lines = [
+    `${done.changed ? 'published' : 'unchanged'}  version ${done.seq}`,
+    ...done.urls.map((url) => `url        ${url}`),
+    `infohash   ${done.infoHash}`,
+    `magnet     ${done.magnet}`,
+  ]
+  if (stored) lines.push(`record     held by ${stored.stored} of ${stored.asked} nodes asked`)
+  if (isWatched) lines.push('watching   a change is published within seconds')
+  return lines.join('\n')
+}
+
+export const publishVerb: Verb = {
+  usage: ['publish DIR [--key NAME] [--salt S] [--name TITLE] [--watch] [--no-dht-wait]'],
+  help: `Makes the folder a site under a key; the key is made on first use ("box" without --key).
+--salt gives the key a further site. --watch publishes again when the folder changes.
+--no-dht-wait returns once the version is on disk, before nodes hold its record.`,
+  options: {
+    key: { type: 'string' },
+    salt: { type: 'string' },
+    name: { type: 'string' },
+    watch: { type: 'boolean' },
+    'no-dht-wait': { type: 'boolean' },
+  },
+  takes: [1, 1],
+  async run(input) {
+    const { flags } = input
+    const watch = flags['watch'] === true
+    const done = await ask<Published>(await input.stateDir(), 'POST', '/api/sites/publish', {
+      folder: resolve(argument(input, 0)),
+      key: valueOf(flags, 'key') ?? 'box',
+      salt: valueOf(flags, 'salt'),
+      title: valueOf(flags, 'name'),
+      watch: watch || undefined,
+      wait: flags['no-dht-wait'] !== true,
+    })
+    input.print(describe(done, watch), done)
+  },
+}

@@ -1,0 +1,86 @@
+/** The table of verbs: a name, a line for people, and the file that has it. */
+import type { Verb } from './verb.ts'
+
+export interface VerbEntry {
+  name: string
+  summary: string
+  load(): Promise<Verb>
+}
+
+export const verbs: readonly VerbEntry[] = [
+  {
+    name: 'serve',
+    summary: 'run the daemon',
+    load: async () => (await import('./serve.ts')).serveVerb,
+  },
+  {
+    name: 'publish',
+    summary: 'make a folder a site',
+    load: async () => (await import('./publish.ts')).publishVerb,
+  },
+  {
+    name: 'sites',
+    summary: 'list published, visited and pinned sites',
+    load: async () => (await import('./sites.ts')).sitesVerb,
+  },
+  {
+    name: 'versions',
+    summary: 'list the versions of a site',
+    load: async () => (await import('./sites.ts')).versionsVerb,
+  },
+  {
+    name: 'unpublish',
+    summary: 'stop announcing a site',
+    load: async () => (await import('./keep.ts')).unpublishVerb,
+  },
+  {
+    name: 'pin',
+    summary: 'keep a site or torrent whole',
+    load: async () => (await import('./keep.ts')).pinVerb,
+  },
+  {
+    name: 'unpin',
+    summary: 'let a pinned site or torrent go',
+    load: async () => (await import('./keep.ts')).unpinVerb,
+  },
+  {
+    name: 'resolve',
+    summary: 'say where a name leads',
+    load: async () => (await import('./resolve.ts')).resolveVerb,
+  },
+  {
+    name: 'get',
+    summary: 'fetch a file without a browser',
+    load: async () => (await import('./get.ts')).getVerb,
+  },
+  {
+    name: 'key',
+    summary: 'make and move publishing keys',
+    load: async () => (await import('./key.ts')).keyVerb,
+  },
+  {
+    name: 'convert',
+    summary: 'convert between encodings',
+    load: async () => (await import('./convert.ts')).convertVerb,
+  },
+  {
+    name: 'magnet',
+    summary: 'name to magnet link, and back',
+    load: async () => (await import('./magnet.ts')).magnetVerb,
+  },
+  {
+    name: 'config',
+    summary: 'check, print and document the configuration',
+    load: async () => (await import('./config.ts')).configVerb,
+  },
+  {
+    name: 'status',
+    summary: 'say what the daemon does',
+    load: async () => (await import('./status.ts')).statusVerb,
+  },
+  {
+    name: 'health',
+    summary: 'say whether it is well',
+    load: async () => (await import('./status.ts')).healthVerb,
+  },
+]
