@@ -5,10 +5,17 @@ import type { Clock } from '../../base/ports/clock.ts'
 import type { Component, Health } from '../../base/ports/component.ts'
 import type { HealthConfig } from './config.ts'
 
-export interface HealthPart extends Pick<Component, 'name' | 'health'> {
-  /** The box is of no use without it: its failure is the failure of the whole. */
-  critical?: boolean
+export type HealthPart = Pick<Component, 'name' | 'health'>
+
+export interface HealthDeps {
+  parts: readonly HealthPart[]
+  clock: Clock
+  /** Names of the parts without which the box is of no use: their failure is that of the whole. */
+  critical?: readonly string[]
 }
+
+/** Without the swarm the box still serves what it has; without these two it serves nothing. */
+const CRITICAL = ['store', 'gateway']
 
 export interface HealthReport {
   status: Health['status']
@@ -39,27 +46,28 @@ async function ask(part: HealthPart, timeoutMs: number): Promise<Health> {
   }
 }
 
-function statusOf(parts: readonly (readonly [HealthPart, Health])[]): Health['status'] {
-  if (parts.some(([part, { status }]) => part.critical === true && status === 'down')) return 'down'
-  return parts.some(([, { status }]) => status !== 'ok') ? 'degraded' : 'ok'
+function statusOf(
+  answers: readonly (readonly [string, Health])[],
+  critical: readonly string[],
+): Health['status'] {
+  const isDown = answers.some(([name, { status }]) => status === 'down' && critical.includes(name))
+  if (isDown) return 'down'
+  return answers.some(([, { status }]) => status !== 'ok') ? 'degraded' : 'ok'
 }
 
-export function createHealth(
-  deps: { parts: readonly HealthPart[]; clock: Clock },
-  config: HealthConfig,
-): HealthService {
-  const { parts, clock } = deps
+export function createHealth(deps: HealthDeps, config: HealthConfig): HealthService {
+  const { parts, clock, critical = CRITICAL } = deps
   let last: { at: number; report: Promise<HealthReport> } | undefined
 
   async function askAll(): Promise<HealthReport> {
     const answers = await Promise.all(
-      parts.map(async (part) => [part, await ask(part, config.check_timeout)] as const),
+      parts.map(async (part) => [part.name, await ask(part, config.check_timeout)] as const),
     )
     const scores = answers.map(([, { score }]) => Math.max(0, Math.min(100, score)))
     return {
-      status: statusOf(answers),
+      status: statusOf(answers, critical),
       score: Math.min(100, ...scores),
-      components: Object.fromEntries(answers.map(([{ name }, health]) => [name, health])),
+      components: Object.fromEntries(answers),
     }
   }
 

@@ -6,11 +6,7 @@ import { createDiskPart, createHealth } from '../../../src/services/health/index
 
 const config = { check_timeout: 50, keep_for: 1000, disk_low: 1 }
 const well: Health = { status: 'ok', score: 100 }
-const part = (name: string, health: () => Health | Promise<Health>, critical = false) => ({
-  name,
-  critical,
-  health,
-})
+const part = (name: string, health: () => Health | Promise<Health>) => ({ name, health })
 
 describe('health', () => {
   it('is ok while every part is', async () => {
@@ -21,15 +17,15 @@ describe('health', () => {
   it('falls to the score of the worst part, and is down only with a critical one (P04)', async () => {
     const weak: Health = { status: 'down', score: 0, detail: 'gone' }
     const clock = { now: () => 0 }
-    const check = (critical: boolean) =>
-      createHealth(
-        { parts: [part('a', () => well), part('b', () => weak, critical)], clock },
-        config,
-      ).check()
-    assert.equal((await check(false)).status, 'degraded')
-    assert.equal((await check(false)).score, 0)
-    assert.equal((await check(true)).status, 'down')
-    assert.equal((await check(true)).components['b']?.detail, 'gone')
+    const check = (name: string, critical?: string[]) => {
+      const parts = [part('a', () => well), part(name, () => weak)]
+      return createHealth({ parts, clock, ...(critical && { critical }) }, config).check()
+    }
+    assert.equal((await check('dht')).status, 'degraded')
+    assert.equal((await check('dht')).score, 0)
+    assert.equal((await check('dht', ['dht'])).status, 'down')
+    for (const name of ['store', 'gateway']) assert.equal((await check(name)).status, 'down')
+    assert.equal((await check('store')).components['store']?.detail, 'gone')
   })
 
   it('takes a part that throws or is silent for down', async () => {
@@ -70,8 +66,14 @@ describe('health', () => {
 
 describe('the disk', () => {
   it('is well while enough is free, and says what is left when not', async () => {
-    assert.equal((await createDiskPart(tmpdir(), { disk_low: 1 }).health()).status, 'ok')
-    const low = await createDiskPart(tmpdir(), { disk_low: Number.MAX_SAFE_INTEGER }).health()
+    assert.equal(
+      (await createDiskPart({ folder: tmpdir() }, { disk_low: 1 }).health()).status,
+      'ok',
+    )
+    const low = await createDiskPart(
+      { folder: tmpdir() },
+      { disk_low: Number.MAX_SAFE_INTEGER },
+    ).health()
     assert.equal(low.status, 'degraded')
     assert.match(low.detail ?? '', /free in/)
     assert.ok(low.score <= 80)
