@@ -47,18 +47,19 @@ export function createBootstrap(deps: BootstrapDeps) {
     if (!parsed) return []
     const { host, port } = parsed
     if (isIP(host) !== 0) return [{ host, port }]
-    let timeout: NodeJS.Timeout | undefined
+    const late = Promise.withResolvers<string[]>()
+    const giveUp = (): void => late.resolve([])
+    const timeout = setTimeout(giveUp, RESOLVE_TIMEOUT_MS)
+    stopping.signal.addEventListener('abort', giveUp)
     try {
-      const late = new Promise<string[]>((done) => {
-        timeout = setTimeout(() => done([]), RESOLVE_TIMEOUT_MS)
-      })
-      const hosts = await Promise.race([(deps.resolveHost ?? resolveHost)(host), late])
+      const hosts = await Promise.race([(deps.resolveHost ?? resolveHost)(host), late.promise])
       return hosts.slice(0, 4).map((address) => ({ host: address, port }))
     } catch (error) {
       deps.log.debug({ name: host, error: messageOf(error) }, 'a bootstrap name does not resolve')
       return []
     } finally {
       clearTimeout(timeout)
+      stopping.signal.removeEventListener('abort', giveUp)
     }
   }
 

@@ -12,12 +12,15 @@ import { canonicalHost, type Family, familyOf, isLocal, isUsable } from './addre
 import { type Bootstrap, createBootstrap, type ResolveHost } from './bootstrap.ts'
 import type { DhtConfig } from './config.ts'
 import { createFamilyNode, type FamilyNode } from './family-node.ts'
+import type { Contact } from './krpc.ts'
 import { createItemStore } from './item-store.ts'
 import { createBackgroundBudget, createRecentSet } from './limits.ts'
 import type { RandomBytes } from './node-id.ts'
 import { createPeerStore } from './peer-store.ts'
 import { createReachability } from './reachability.ts'
-import { createSeekers } from './seekers.ts'
+import { createSearch } from './search.ts'
+import { createItemSeeker } from './seek-items.ts'
+import { createPeerSeeker } from './seek-peers.ts'
 import { createServer } from './server.ts'
 import { createStateFile } from './state-file.ts'
 import { collectStats } from './stats.ts'
@@ -103,6 +106,10 @@ async function startParts(deps: DhtDeps, config: DhtConfig) {
     background,
     allowLocal,
     ...(deps.openSocket && { openSocket: deps.openSocket }),
+    ...(config.ipv6 && { want: [4, 6] satisfies Family[] }),
+    introduce(nodes: Contact[]): void {
+      for (const node of nodes) familyNode(familyOf(node.host))?.consider(node)
+    },
   }
   const first = createFamilyNode(4, saved.ids[4], familyDeps)
   await first.link.open(config.port, config.bind_address)
@@ -128,7 +135,11 @@ async function startParts(deps: DhtDeps, config: DhtConfig) {
     ...(deps.resolveHost && { resolveHost: deps.resolveHost }),
   })
   const ready = (signal?: AbortSignal): Promise<void> => bootstrap.ready(FIRST_NODE_WAIT_MS, signal)
-  const seekers = createSeekers({ families, items, peers, allowLocal, ready })
+  const search = createSearch({ families, ready })
+  const seekers = {
+    ...createPeerSeeker({ search, peers, allowLocal }),
+    ...createItemSeeker({ search, items }),
+  }
 
   const nodeCount = (): number => families.reduce((sum, family) => sum + family.table().size(), 0)
 

@@ -32,6 +32,7 @@ const MAX_PAYERS = 4096
 const RECENT_MS = 10 * 60_000
 const MAX_RECENT = 4096
 const MAX_CHECKS = 64
+const MAX_INTRODUCED = 8
 
 export interface FamilyDeps {
   log: Log
@@ -42,6 +43,10 @@ export interface FamilyDeps {
   background: BackgroundBudget
   allowLocal: boolean
   openSocket?: OpenSocket
+  /** Families to ask for when searching nodes: both where the node has both (BEP 32). */
+  want?: Family[]
+  /** Takes nodes of the other family that a reply named. */
+  introduce?(nodes: Contact[]): void
 }
 
 /** Whether a lookup is somebody waiting, or upkeep that shares the small budget. */
@@ -111,6 +116,8 @@ export function createFamilyNode(
   function onResponse(response: Response, from: PeerAddress): void {
     proven.add(endpointKey(from))
     if (isUsable(from, allowLocal)) table.answered({ id: response.id, ...from })
+    const others = family === 4 ? response.nodes6 : response.nodes
+    if (others.length > 0) deps.introduce?.(others.slice(0, MAX_INTRODUCED))
     const { seenAs } = response
     if (!seenAs || familyOf(seenAs.host) !== family) return
     const agreed = external.vote(from.host, seenAs.host)
@@ -133,9 +140,15 @@ export function createFamilyNode(
     const reply = server.answer(query, asker)
     if (reply.withheld) void proveThenAnswer(query, from, queryBytes, reply.datagram)
     else link.send(reply.datagram, from)
-    if (query.readOnly || !isUsable(from, allowLocal)) return
+    if (query.readOnly) return
     const contact = { id: Uint8Array.from(query.id), ...from }
-    if (table.asked(contact)) void check(contact)
+    table.asked(contact)
+    consider(contact)
+  }
+
+  /** A node that we heard of: asked itself when there is a place for it. */
+  function consider(contact: Contact): void {
+    if (isUsable(contact, allowLocal) && table.wants(contact)) void check(contact)
   }
 
   /** A large item goes only to an address that answers a ping first; else the short reply goes. */
@@ -168,14 +181,14 @@ export function createFamilyNode(
   }
 
   /** One query; tells the table how it ended. */
-  async function ask(
-    to: PeerAddress & { id?: Uint8Array },
-    question: Question,
-    want: Family[] = [],
-  ) {
+  async function ask(to: PeerAddress & { id?: Uint8Array }, question: Question): Promise<Outcome> {
     contacted.add(to.host)
+    const before = link.stats.received
+    // Only a search for nodes is worth the longer query that asks for both families.
+    const want = question.method === 'find_node' ? (deps.want ?? []) : []
     const outcome = await rpc.ask(to, question, want)
-    if (outcome.kind === 'silence' && to.id) table.failed({ ...to, id: to.id })
+    if (outcome.kind === 'silence' && to.id)
+      table.failed({ ...to, id: to.id }, link.stats.received === before)
     return outcome
   }
 
@@ -204,6 +217,7 @@ export function createFamilyNode(
     id: () => table.ownId,
     externalHostFor: external.hostFor,
     ask,
+    consider,
     /** The same within the budget of upkeep. */
     async askPatiently(to: Contact, question: Question): Promise<Outcome> {
       const turn = await deps.background.turn(endpointKey(to))

@@ -130,33 +130,38 @@ export function createRoutingTable(ownId: Uint8Array, clock: Clock) {
       }
       bucketOf(contact.id).touchedAt = clock.now()
     },
-    /** It asked us something. Returns whether asking it back could bring a new node into the table. */
-    asked(contact: Contact): boolean {
+    /** It asked us something: a node we know is alive. */
+    asked(contact: Contact): void {
       const known = byEndpoint.get(endpointKey(contact))
-      if (known) {
-        if (equalBytes(known.id, contact.id) && known.failures === 0) known.heardAt = clock.now()
-        return false
-      }
+      if (known?.failures === 0 && equalBytes(known.id, contact.id)) known.heardAt = clock.now()
+    },
+    /** Whether asking it could bring a new node into the table. */
+    wants(contact: Contact): boolean {
+      if (byEndpoint.has(endpointKey(contact)) || equalBytes(contact.id, ownId)) return false
       const bucket = bucketOf(contact.id)
       return (
         bucket.nodes.length < capacity(bitsOf(contact.id)) ||
         bucket.nodes.some((node) => node.failures > 0)
       )
     },
-    failed(contact: Contact): void {
+    /** It did not answer. `keep` it where everybody is silent: then the fault is our own line's. */
+    failed(contact: Contact, keep = false): void {
       const node = byEndpoint.get(endpointKey(contact))
       if (!node) return
       node.failures++
+      if (keep) return
       const bucket = bucketOf(node.id)
       if (node.failures >= MAX_FAILURES || bucket.spares.length > 0) {
         remove(node)
         promoteSpare(bucket)
       }
     },
-    /** The `most` nodes closest to `target`, the failing ones left out. */
+    /** The `most` nodes closest to `target`, the failing ones left out unless all fail. */
     closest(target: Uint8Array, most: number): TableNode[] {
-      const usable = all().filter((node) => node.failures < 2)
-      return usable.sort((a, b) => compareDistance(target, a.id, b.id)).slice(0, most)
+      const known = all()
+      const usable = known.filter((node) => node.failures < 2)
+      const chosen = usable.length > 0 ? usable : known
+      return chosen.sort((a, b) => compareDistance(target, a.id, b.id)).slice(0, most)
     },
     /** Nodes that were silent for long, the longest first. */
     questionable(): TableNode[] {

@@ -176,9 +176,22 @@ describe('the routing table', () => {
     assert.ok(table.all().filter((node) => node.secure).length > plain + 100)
   })
 
+  it('keeps silent nodes while the line is down, and asks them when there are no others', () => {
+    const table = createRoutingTable(new Uint8Array(20), clockAt())
+    for (let at = 0; at < 10; at++) table.answered(contact(at))
+    for (const node of table.all()) for (let times = 0; times < 5; times++) table.failed(node, true)
+    assert.equal(table.size(), 10)
+    assert.equal(table.closest(TARGET, 8).length, 8)
+    const [first] = table.all()
+    assert.ok(first)
+    table.answered(first)
+    assert.equal(table.closest(TARGET, 8).length, 1)
+  })
+
   it('does not let a talker in that never answered', () => {
     const table = createRoutingTable(new Uint8Array(20), clockAt())
-    assert.ok(table.asked(contact(1)))
+    table.asked(contact(1))
+    assert.ok(table.wants(contact(1)))
     assert.equal(table.size(), 0)
   })
 
