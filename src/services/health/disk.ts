@@ -4,15 +4,8 @@ import { formatSize } from '../../base/units.ts'
 import type { HealthConfig } from './config.ts'
 import type { HealthPart } from './health.ts'
 
-export interface DiskDeps {
-  /** Any folder on the disk that is looked at. */
-  folder: string
-}
-
-export function createDiskPart(
-  { folder }: DiskDeps,
-  config: Pick<HealthConfig, 'disk_low'>,
-): HealthPart {
+/** @param folder any folder on the disk that is looked at */
+export function createDiskPart(folder: string, config: Pick<HealthConfig, 'disk_low'>): HealthPart {
   return {
     name: 'disk',
     async health() {
