@@ -41,7 +41,7 @@ export function composeWeb(config: Config): ComposedRole {
     { btlink: config.btlink, proxy: config.proxy, uploads: config.uploads },
   )
 
-  const disk = createDiskPart(stateDir, config.health)
+  const disk = createDiskPart({ folder: stateDir }, config.health)
   const health = createHealth(
     { parts: [store, disk, dht, engine, gateway, resolver, library, publisher], clock },
     config.health,
