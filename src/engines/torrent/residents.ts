@@ -43,6 +43,7 @@ export interface Resident {
   idleSince: number
   /** Milliseconds (monotonic) since the peers of links were last dialled. */
   invitedAt: number
+  inviteDue: boolean
   /** Traffic of earlier visits to the swarm. */
   gone: { downloaded: number; uploaded: number }
   checking: Promise<void>
@@ -93,6 +94,7 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
       if (added) {
         enter(resident)
         // Those that were left when there was nothing to want from them.
+        resident.inviteDue = true
         invite(resident)
       }
       resident.scheduler.wantsChanged(added?.urgency === 'now')
@@ -118,6 +120,7 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
   function invite(resident: Resident): void {
     if (performance.now() - resident.invitedAt < INVITE_MS) return
     resident.invitedAt = performance.now()
+    resident.inviteDue = false
     resident.swarm?.addPeers([...resident.peerHints.values()], 'hint')
   }
 
@@ -184,7 +187,7 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
         scheduler.fillAll()
         scheduler.rescue()
         resident.webSeeds.work()
-        if (ticks % INVITE_TICKS === 0) invite(resident)
+        if (resident.inviteDue || ticks % INVITE_TICKS === 0) invite(resident)
       } else if (!resident.seeding && performance.now() - resident.idleSince > config.grace) {
         leave(resident).catch((error: unknown) =>
           log.warn({ infoHash: torrent.metainfo.infoHash, err: error }, 'cannot leave a swarm'),
@@ -236,6 +239,7 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
       searching: undefined,
       idleSince: performance.now(),
       invitedAt: -INVITE_MS,
+      inviteDue: false,
       gone: { downloaded: 0, uploaded: 0 },
       checking: Promise.resolve(),
     }
