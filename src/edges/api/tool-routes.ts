@@ -42,12 +42,18 @@ const keyBody = {
   properties: { name: { type: 'string', minLength: 1, maxLength: 64 } },
 }
 
+/** Who said so: an own site's record is signed here, whatever the DHT holds. */
+function sourceOf(freshness: 'fresh' | 'stale', isOwn: boolean): string {
+  if (isOwn) return 'this box'
+  return freshness === 'fresh' ? 'dht' : 'last known'
+}
+
 export function toolRoutes(
   app: FastifyInstance,
   deps: Pick<ApiDeps, 'store' | 'resolver' | 'dht' | 'engine' | 'listeners' | 'health'>,
   { tld, mode, version }: Pick<ApiOptions, 'tld' | 'mode' | 'version'>,
 ): void {
-  const { keys } = deps.store
+  const { keys, sites } = deps.store
   const started = Date.now()
 
   app.get<{ Querystring: ResolveQuery }>(
@@ -73,6 +79,7 @@ export function toolRoutes(
       const options = { localOnly, fresh: query.fresh ?? false }
       const found = await deps.resolver.resolve(name.publicKey, name.salt, options, signal)
       const record = found.version
+      const isOwn = sites.site(name.publicKey, name.salt)?.keyName !== undefined
       return {
         kind: name.kind,
         ...nameView(name.publicKey, name.salt, tld),
@@ -80,7 +87,7 @@ export function toolRoutes(
         seq: found.seq,
         ageSeconds: found.ageSeconds,
         freshness: found.freshness,
-        source: found.freshness === 'fresh' ? 'dht' : 'last known',
+        source: sourceOf(found.freshness, isOwn),
         ...(query.record === true &&
           record && {
             record: {
@@ -153,7 +160,7 @@ export function toolRoutes(
         health,
         listeners,
         gateway: urlsOf(tld, listeners['http']?.port)[0],
-        sites: deps.store.sites.sites().length,
+        sites: sites.sites().length,
         dht,
         swarm: swarm?.stats,
         torrents,

@@ -4,8 +4,12 @@ import { formatSize } from '../../base/units.ts'
 import type { HealthConfig } from './config.ts'
 import type { HealthPart } from './health.ts'
 
-/** @param folder any folder on the disk that is looked at */
-export function createDiskPart(folder: string, config: Pick<HealthConfig, 'disk_low'>): HealthPart {
+/** @param where any folder on the disk that is looked at */
+export function createDiskPart(
+  where: string | { folder: string },
+  config: Pick<HealthConfig, 'disk_low'>,
+): HealthPart {
+  const folder = typeof where === 'string' ? where : where.folder
   return {
     name: 'disk',
     async health() {
