@@ -17,6 +17,8 @@ import { createLock, type Lock } from './lock.ts'
  */
 export interface BlobShelf {
   find(hash: Sha256): Promise<StoredBlob | undefined>
+  /** The blob, if it is there whole and no power cut can take it back; so it need not be written again. */
+  findDurable(hash: Sha256, length: number): Promise<StoredBlob | undefined>
   /** Moves the synced file `temp` on the shelf, or drops it where the blob is there already. */
   place(temp: string, hash: Sha256, length: number): Promise<StoredBlob>
   /** Puts a link to `path` on the shelf, or makes `path` a link to the blob that is there. */
@@ -32,6 +34,9 @@ export interface BlobShelf {
 export function createBlobShelf(layout: StoreLayout): BlobShelf {
   const holds = new Map<Sha256, number>()
   const syncedFolders = new Set<string>()
+  // Shelves whose names, but for those being placed, are known to be durable.
+  const cleanShelves = new Set<string>()
+  const placing = new Map<Sha256, number>()
 
   async function sizeOf(path: string): Promise<number | undefined> {
     try {
@@ -58,16 +63,35 @@ export function createBlobShelf(layout: StoreLayout): BlobShelf {
       const length = await sizeOf(path)
       return length === undefined ? undefined : { sha256: hash, length, path }
     },
+    async findDurable(hash, length) {
+      const path = blobPath(layout, hash)
+      // Looked for in turn, after the caller's hold: what is found is not being removed.
+      const found = await lock(async () => (await sizeOf(path)) === length)
+      if (!found || placing.has(hash)) return undefined
+      const folder = dirname(path)
+      if (!cleanShelves.has(folder)) {
+        await syncFolder(folder)
+        cleanShelves.add(folder)
+      }
+      return { sha256: hash, length, path }
+    },
     place: async (temp, hash, length) => {
       const path = blobPath(layout, hash)
-      await lock(async () => {
-        await makeShelf(dirname(path))
-        // A blob of another length is the wreck of a broken disk: the new bytes take its place.
-        if ((await sizeOf(path)) === length) await rm(temp)
-        else await rename(temp, path)
-      })
-      // Outside the turn: it is slow, and also needed for a blob that another put has just placed.
-      await syncFolder(dirname(path))
+      placing.set(hash, (placing.get(hash) ?? 0) + 1)
+      try {
+        await lock(async () => {
+          await makeShelf(dirname(path))
+          // A blob of another length is the wreck of a broken disk: the new bytes take its place.
+          if ((await sizeOf(path)) === length) await rm(temp)
+          else await rename(temp, path)
+        })
+        // Outside the turn: it is slow, and also needed for a blob that another put has just placed.
+        await syncFolder(dirname(path))
+      } finally {
+        const left = (placing.get(hash) ?? 0) - 1
+        if (left > 0) placing.set(hash, left)
+        else placing.delete(hash)
+      }
       return { sha256: hash, length, path }
     },
     share: (file, hash, length) =>

@@ -1,13 +1,13 @@
 /** Immutable files by sha256: streamed to a temporary file, synced, then named by their hash. */
 import { createHash } from 'node:crypto'
-import { chmod, type FileHandle, open, rm, statfs } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, open, statfs } from 'node:fs/promises'
 import { type Sha256, sha256 } from '../../base/hashes.ts'
 import type { BlobStore } from '../../base/ports/store.ts'
 import type { BlobShelf } from './blob-shelf.ts'
-import { onDisk, tempName } from './durable.ts'
+import { onDisk } from './durable.ts'
 import { Full, TooLarge } from './errors.ts'
 import { BLOB_MODE } from './link-file.ts'
+import { createTempFile, type TempFile } from './temp-file.ts'
 
 export interface BlobStoreDeps {
   shelf: BlobShelf
@@ -19,43 +19,9 @@ export interface BlobStoreDeps {
 
 type PutOptions = NonNullable<Parameters<BlobStore['put']>[1]>
 
-// Small writes are gathered: one call to the disk for each chunk of a slow upload would be thousands.
-const WRITE_BYTES = 262_144
 // Hashed at once: a few milliseconds on a Raspberry Pi.
 const READ_BYTES = 262_144
 const ASK_FREE_EVERY_BYTES = 33_554_432
-
-/** Gathers chunks into writes of some size. */
-function createGatherer(handle: FileHandle) {
-  let waiting: Uint8Array[] = []
-  let bytes = 0
-
-  async function flush(): Promise<void> {
-    const all = waiting
-    const expected = bytes
-    waiting = []
-    bytes = 0
-    if (expected === 0) return
-    const written = (await handle.writev(all)).bytesWritten
-    if (written < expected) await writeRest(Buffer.concat(all), written)
-  }
-
-  async function writeRest(all: Buffer, from: number): Promise<void> {
-    for (let at = from; at < all.length; ) {
-      at += (await handle.write(all, at)).bytesWritten
-    }
-  }
-
-  return {
-    flush,
-    async write(chunk: Uint8Array): Promise<void> {
-      // A source may use its buffer again once it is asked for the next chunk.
-      waiting.push(chunk.length < WRITE_BYTES ? Uint8Array.from(chunk) : chunk)
-      bytes += chunk.length
-      if (bytes >= WRITE_BYTES) await flush()
-    },
-  }
-}
 
 /** Sha256 and length of a file, read once; `observe` sees every chunk, valid until it returns. */
 export async function hashFile(
@@ -99,14 +65,13 @@ export function createBlobStore({ shelf, folder, minFree }: BlobStoreDeps): Blob
     if (disk.bavail * disk.bsize < minFree) throw new Full(folder)
   }
 
-  /** Streams the source into `handle`; what the source throws is thrown as it is. */
+  /** Streams the source into `file`; what the source throws is thrown as it is. */
   async function drain(
     source: AsyncIterable<Uint8Array>,
-    handle: FileHandle,
+    file: TempFile,
     { observe, maxBytes = Infinity, signal }: PutOptions,
   ): Promise<{ hash: Sha256; length: number }> {
     const hash = createHash('sha256')
-    const gatherer = createGatherer(handle)
     let length = 0
     let askAt = ASK_FREE_EVERY_BYTES
     for await (const chunk of source) {
@@ -115,41 +80,35 @@ export function createBlobStore({ shelf, folder, minFree }: BlobStoreDeps): Blob
       if (length > maxBytes) throw new TooLarge(maxBytes)
       hash.update(chunk)
       observe?.(chunk)
-      await onDisk(folder, () => gatherer.write(chunk))
+      await file.write(chunk)
       if (length >= askAt) {
         await checkFree()
         askAt = length + ASK_FREE_EVERY_BYTES
       }
     }
-    await onDisk(folder, () => gatherer.flush())
     return { hash: sha256(hash.digest('hex')), length }
   }
 
   return {
     async put(source, options = {}) {
-      const temp = join(folder, tempName('put'))
+      const file = createTempFile(folder)
       let held: Sha256 | undefined
       try {
         options.signal?.throwIfAborted()
         await checkFree()
-        const handle = await onDisk(folder, () => open(temp, 'wx', 0o600))
-        try {
-          const { hash, length } = await drain(source, handle, options)
-          // Before the look whether it is there: from now on a removal elsewhere leaves it alone.
-          shelf.hold(hash)
-          held = hash
-          return await onDisk(folder, async () => {
-            await handle.chmod(BLOB_MODE)
-            await handle.sync()
-            return shelf.place(temp, hash, length)
-          })
-        } finally {
-          await handle.close()
-        }
+        const { hash, length } = await drain(source, file, options)
+        // Before the look whether it is there: from now on a removal elsewhere leaves it alone.
+        shelf.hold(hash)
+        held = hash
+        const known = await onDisk(folder, () => shelf.findDurable(hash, length))
+        if (known) return known
+        const sealed = await file.seal()
+        return await onDisk(folder, () => shelf.place(sealed, hash, length))
       } catch (error) {
         if (held) shelf.release(held)
-        await rm(temp, { force: true })
         throw error
+      } finally {
+        await file.drop()
       }
     },
     get: (hash) => shelf.find(hash),

@@ -9,6 +9,7 @@ import { equalBytes, toHex, utf8 } from '../../base/bytes.ts'
 import { codeOf } from '../../base/errors.ts'
 import { type InfoHash, infoHash, type Sha256, sha256 } from '../../base/hashes.ts'
 import {
+  blobPath,
   type StoreLayout,
   torrentFilePath,
   torrentFolder,
@@ -28,6 +29,7 @@ import { BLOB_MODE, linkFile, linkFileOver } from './link-file.ts'
 type Blobs = readonly (Sha256 | undefined)[]
 
 const MANIFEST = 'blobs'
+const LOOKS_AT_ONCE = 16
 // The engine may write the same bytes there.
 const INFO_MODE = 0o644
 const ZEROS = new Uint8Array(65_536)
@@ -75,13 +77,22 @@ export function createTorrentFolders(layout: StoreLayout, shelf: BlobShelf): Tor
     return blob.path
   }
 
+  async function linkBlob(hash: Sha256, to: string): Promise<void> {
+    try {
+      await linkFile(blobPath(layout, hash), to)
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') throw new NoBlob(hash, { cause: error })
+      throw error
+    }
+  }
+
   /** A new folder appears with one rename, whole or not at all. */
   async function buildFolder(hash: InfoHash, info: Uint8Array, blobs: Blobs): Promise<void> {
     const temp = join(torrents, tempName('new'))
     await mkdir(temp)
     try {
       for (const [index, blob] of blobs.entries()) {
-        if (blob !== undefined) await linkFile(await blobPathOf(blob), join(temp, String(index)))
+        if (blob !== undefined) await linkBlob(blob, join(temp, String(index)))
       }
       await writeFile(join(temp, 'info'), info, { mode: INFO_MODE, flush: true })
       await writeFile(join(temp, MANIFEST), manifestOf(blobs), { mode: BLOB_MODE, flush: true })
@@ -109,10 +120,14 @@ export function createTorrentFolders(layout: StoreLayout, shelf: BlobShelf): Tor
    * no reader ever finds a file missing; it counts as whole from the last step on.
    */
   async function fillFolder(hash: InfoHash, info: Uint8Array, blobs: Blobs): Promise<void> {
-    for (const [index, blob] of blobs.entries()) {
-      if (blob === undefined) continue
+    async function fill([index, blob]: [number, Sha256 | undefined]): Promise<void> {
+      if (blob === undefined) return
       const [from, to] = [await blobPathOf(blob), torrentFilePath(layout, hash, index)]
       if (!(await isSameFile(from, to))) await linkFileOver(from, to, torrents)
+    }
+    const entries = [...blobs.entries()]
+    for (let at = 0; at < entries.length; at += LOOKS_AT_ONCE) {
+      await Promise.all(entries.slice(at, at + LOOKS_AT_ONCE).map(fill))
     }
     await writeInfo(hash, info)
     await syncFolder(torrentFolder(layout, hash))

@@ -15,6 +15,7 @@ import { createAnnouncer } from './announcer.ts'
 import type { PublisherConfig } from './config.ts'
 import { BadSalt, NoRecord, NoTorrent } from './errors.ts'
 import { createKeeper } from './keeper.ts'
+import { createKnownFiles } from './known-files.ts'
 import { createRecords, valueOf } from './records.ts'
 import { readFolder } from './read-folder.ts'
 import { createTurns } from './turns.ts'
@@ -53,6 +54,7 @@ export function createPublisher(deps: PublisherDeps, config: PublisherConfig): P
   const records = createRecords(deps, config.publish.lookup_timeout)
   const keeper = createKeeper(deps)
   const announcer = createAnnouncer({ ...deps, records, onNewer }, config.publish)
+  const known = createKnownFiles()
   const inTurn = createTurns()
   const firstPutWithinMs = Math.min(FIRST_PUT_WITHIN_MS, config.publish.republish_interval)
   const watched = createWatchedSites(config.publish, republish, log)
@@ -87,16 +89,16 @@ export function createPublisher(deps: PublisherDeps, config: PublisherConfig): P
 
   function saveOwn(key: PublicKey, aim: Aim, options: PublishOptions): void {
     const salt = saltOf(options)
-    const known = sites.site(key, salt)
-    const { folder: _folder, ...rest } = known ?? { publicKey: key, salt, pinned: false }
-    const title = options.title ?? known?.title
-    const isSame = known !== undefined && aim.folder === known.folder
+    const site = sites.site(key, salt)
+    const { folder: _folder, ...rest } = site ?? { publicKey: key, salt, pinned: false }
+    const title = options.title ?? site?.title
+    const isSame = site !== undefined && aim.folder === site.folder
     sites.saveSite({
       ...rest,
       keyName: options.keyName,
       ...(title === undefined ? {} : { title }),
       ...(aim.folder === undefined ? {} : { folder: aim.folder }),
-      watched: aim.folder !== undefined && (options.watch ?? (isSame && known.watched)),
+      watched: aim.folder !== undefined && (options.watch ?? (isSame && site.watched)),
     })
   }
 
@@ -171,7 +173,8 @@ export function createPublisher(deps: PublisherDeps, config: PublisherConfig): P
     const key = await store.keys.publicKey(options.keyName)
     const title = options.title ?? (key && sites.site(key, salt)?.title)
     const name = title ?? (basename(place) || 'site')
-    const limits = { name, storage: config.storage, maxFiles: config.publish.max_files }
+    const { max_files: maxFiles } = config.publish
+    const limits = { name, storage: config.storage, maxFiles, known }
     const { torrent, found } = await readFolder(store, place, limits, signal)
     if (found.skipped.length > 0) {
       const skipped = found.skipped.slice(0, 20)

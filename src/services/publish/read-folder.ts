@@ -1,4 +1,5 @@
 /** A folder becomes blobs and piece sums in one reading; what was read is what is published. */
+import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { codeOf } from '../../base/errors.ts'
@@ -7,6 +8,7 @@ import { createPieceHasher, type PieceHasher } from '../../base/metainfo/piece-h
 import type { Store, StoredBlob } from '../../base/ports/store.ts'
 import type { PublisherConfig } from './config.ts'
 import { BadFolder, Changing } from './errors.ts'
+import type { KnownFiles } from './known-files.ts'
 import { discardAll, type MadeTorrent, makeTorrent, pieceLengthOf } from './torrent.ts'
 import { type FoundFile, type FoundFolder, walkFolder } from './walk.ts'
 
@@ -20,10 +22,20 @@ export interface ReadFolder {
   found: FoundFolder
 }
 
+export interface ReadOptions {
+  name: string
+  storage: PublisherConfig['storage']
+  maxFiles: number
+  known: KnownFiles
+}
+
 interface Reading {
   store: Store
+  known: KnownFiles
   hasher: PieceHasher
   puts: Promise<StoredBlob>[]
+  /** Blobs that were there and are not ours to take back. */
+  found: Set<Promise<StoredBlob>>
   signal: AbortSignal | undefined
 }
 
@@ -46,9 +58,28 @@ async function* readFile(file: FoundFile, hasher: PieceHasher): AsyncGenerator<U
   }
 }
 
+/** Reads a file that should be the blob `sha256` already; what was read is what counts. */
+async function readKnown(reading: Reading, file: FoundFile, blob: StoredBlob): Promise<void> {
+  const hash = createHash('sha256')
+  for await (const chunk of readFile(file, reading.hasher)) {
+    reading.signal?.throwIfAborted()
+    hash.update(chunk)
+  }
+  if (hash.digest('hex') !== blob.sha256) {
+    reading.known.forget(file)
+    throw new Changing(file.place)
+  }
+  const put = Promise.resolve(blob)
+  reading.puts.push(put)
+  reading.found.add(put)
+}
+
 /** Resolves when the file was read; its put is then still being made durable. */
 async function readInto(reading: Reading, file: FoundFile): Promise<void> {
   const { store, hasher, puts, signal } = reading
+  const sha256 = reading.known.find(file)
+  const blob = sha256 && (await store.blobs.get(sha256))
+  if (blob) return readKnown(reading, file, blob)
   let put: Promise<StoredBlob> | undefined
   const read = new Promise<void>((resolve) => {
     async function* source() {
@@ -68,12 +99,13 @@ async function readInto(reading: Reading, file: FoundFile): Promise<void> {
 async function readOnce(
   store: Store,
   found: FoundFolder,
-  options: { name: string; storage: PublisherConfig['storage']; last: boolean },
+  options: ReadOptions & { last: boolean },
   signal?: AbortSignal,
 ): Promise<MadeTorrent | undefined> {
   const pieceLength = pieceLengthOf(found.files, options.storage)
   const hasher = createPieceHasher(pieceLength)
-  const reading: Reading = { store, hasher, puts: [], signal }
+  const { known } = options
+  const reading: Reading = { store, known, hasher, puts: [], found: new Set(), signal }
   let done = false
   try {
     for (const file of found.files) await readInto(reading, file)
@@ -83,10 +115,15 @@ async function readOnce(
     if (!options.last && pieceLengthOf(files, options.storage) !== pieceLength) return undefined
     const parts = { name: options.name, files, pieceLength, pieces: hasher.finish() }
     const torrent = await makeTorrent(store, parts)
+    for (const [index, file] of found.files.entries()) {
+      const blob = blobs[index]
+      if (blob) known.learn(file, blob.sha256)
+    }
     done = true
     return torrent
   } finally {
-    const puts = await Promise.allSettled(reading.puts)
+    const own = reading.puts.filter((put) => !reading.found.has(put))
+    const puts = await Promise.allSettled(own)
     if (!done) await discardAll(store, puts.flatMap(hashOf))
   }
 }
@@ -103,7 +140,7 @@ function stored(file: FoundFile, blob: StoredBlob | undefined) {
 export async function readFolder(
   store: Store,
   folder: string,
-  options: { name: string; storage: PublisherConfig['storage']; maxFiles: number },
+  options: ReadOptions,
   signal?: AbortSignal,
 ): Promise<ReadFolder> {
   for (let left = TRIES; left > 0; left--) {
@@ -114,7 +151,8 @@ export async function readFolder(
     } catch (error) {
       const code = codeOf(error)
       if (code === 'EACCES') throw new BadFolder(folder, 'a file may not be read', { cause: error })
-      if (code !== 'ENOENT' && code !== 'ELOOP') throw error
+      const isMoving = code === 'ENOENT' || code === 'ELOOP' || error instanceof Changing
+      if (!isMoving) throw error
     }
   }
   throw new Changing(folder)

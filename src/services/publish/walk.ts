@@ -13,6 +13,8 @@ export interface FoundFile {
   /** Where its bytes are; the target of a symbolic link. */
   place: string
   length: number
+  /** Changes with the file's inode, size and times. */
+  mark: string
 }
 
 export interface FoundFolder {
@@ -60,8 +62,9 @@ async function visit(walk: Walk, path: string[], place: string, above: string[])
   const found = target === undefined ? undefined : target === place ? entry : await stat(target)
   if (target !== undefined && found?.isFile()) {
     if (walk.found.files.length >= walk.maxFiles) throw new TooManyFiles(walk.top, walk.maxFiles)
-    walk.found.files.push({ path, place: target, length: found.size })
-    walk.marks.push(`${path.join('/')}\0${found.size}\0${found.mtimeMs}\0${found.ino}`)
+    const mark = [found.dev, found.ino, found.size, found.mtimeMs].join(':')
+    walk.found.files.push({ path, place: target, length: found.size, mark })
+    walk.marks.push(`${path.join('/')}\0${mark}`)
   } else if (target !== undefined && found?.isDirectory() && !above.includes(target)) {
     await visitFolder(walk, path, target, above)
   } else {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises'
+import { open, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { infoHashOfValue, isSignedByOwner } from '../../../src/base/bep44.ts'
@@ -69,6 +69,23 @@ describe('publishing a folder', () => {
     await box.publisher.folder(folder, key)
     const shelves = await readdir(box.paths.blobs, { recursive: true })
     assert.equal(shelves.filter((name) => name.includes('/')).length, 3)
+  })
+
+  it('notices a large file whose bytes changed behind the same size and time', async (t) => {
+    const box = await openBox(t)
+    const folder = await siteFolder(t, { 'big.bin': Buffer.alloc(600_000, 1), 'small.txt': 's' })
+    await utimes(join(folder, 'big.bin'), 1000, 1000)
+    const a = await box.publisher.folder(folder, key)
+    const same = await box.publisher.folder(folder, key)
+    assert.equal(same.infoHash, a.infoHash)
+    const handle = await open(join(folder, 'big.bin'), 'r+')
+    await handle.write(Buffer.alloc(600_000, 2), 0, 600_000, 0)
+    await handle.close()
+    await utimes(join(folder, 'big.bin'), 1000, 1000)
+    const b = await box.publisher.folder(folder, key)
+    assert.notEqual(b.infoHash, a.infoHash)
+    const found = await readFile(torrentFilePath(box.paths, b.infoHash, 0))
+    assert.ok(found.equals(Buffer.alloc(600_000, 2)))
   })
 
   it('goes above a seq that the network has after a reinstall', async (t) => {
