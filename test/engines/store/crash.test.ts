@@ -15,7 +15,7 @@ import { makeStore, storageConfig } from './open-store.ts'
 
 const ROUNDS = 12
 const NO_SALT = new Uint8Array(0)
-const WRITER = join(import.meta.dirname, 'writer.ts')
+const WRITER = join(import.meta.dirname, 'writer-child.ts')
 
 interface Acknowledged {
   blobs: string[]

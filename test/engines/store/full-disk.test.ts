@@ -16,14 +16,14 @@ const key = someKey(1)
 /** A disk of its own that is soon full. */
 async function smallDisk(t: Cleanup): Promise<string> {
   const folder = await tempFolder(t)
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'btl-full-disk', folder])
-  finallyDo(t, () => void execFileSync('umount', ['-l', folder]))
+  execFileSync('/usr/bin/mount', ['-t', 'tmpfs', '-o', 'size=8m', 'btl-full-disk', folder])
+  finallyDo(t, () => void execFileSync('/usr/bin/umount', ['-l', folder]))
   return folder
 }
 
 function needsMount(): string | false {
   try {
-    execFileSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'none', '/mnt'], {
+    execFileSync('/usr/bin/unshare', ['--mount', '/usr/bin/mount', '-t', 'tmpfs', 'none', '/mnt'], {
       stdio: 'ignore',
     })
     return false

@@ -13,7 +13,7 @@ import { type Box, openBox } from './box.ts'
 
 const ROUNDS = 8
 const NO_SALT = new Uint8Array(0)
-const WRITER = join(import.meta.dirname, 'writer.ts')
+const WRITER = join(import.meta.dirname, 'writer-child.ts')
 
 /** Every byte of it is what its pieces say: another box can take it from this one. */
 async function isWhole(t: Parameters<typeof openBox>[0], box: Box, hash: string): Promise<void> {

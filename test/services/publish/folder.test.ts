@@ -161,7 +161,7 @@ describe('publishing a folder', () => {
     await symlink('/etc/passwd', join(folder, 'passwd'))
     await symlink('..', join(folder, 'sub', 'up'))
     await symlink('nowhere', join(folder, 'broken'))
-    execFileSync('mkfifo', [join(folder, 'pipe')])
+    execFileSync('/usr/bin/mkfifo', [join(folder, 'pipe')])
     const { infoHash } = await box.publisher.folder(folder, key)
     const { files: found } = decodeInfo((await box.store.torrents.info(infoHash)) ?? NO_SALT)
     const paths = found.map(({ path }) => path.join('/'))
