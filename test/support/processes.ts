@@ -70,6 +70,8 @@ export async function run(
         else resolve({ code: child.exitCode, stdout, stderr })
       },
     )
+    // A program that ends before it read its stdin has answered all the same.
+    child.stdin?.on('error', () => undefined)
     child.stdin?.end(options.input ?? '')
   })
 }
