@@ -7,12 +7,12 @@ import { join } from 'node:path'
 import { Value } from 'typebox/value'
 import { systemClock } from '../src/base/ports/clock.ts'
 import { silentLog } from '../src/base/ports/log.ts'
+import { createGateway } from '../src/edges/gateway/index.ts'
 import {
   btlinkConfigSchema,
-  createGateway,
   proxyConfigSchema,
   uploadsConfigSchema,
-} from '../src/edges/gateway/index.ts'
+} from '../src/edges/gateway/config.ts'
 import { createFakeLibrary } from '../test/fakes/library.ts'
 
 const [, , folder = '.', state = '.'] = process.argv
