@@ -16,6 +16,7 @@ export interface Access {
 }
 
 const LOOPBACK = /^(?:127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$/
+const HOST = /^(\[[0-9a-f:.]+\]|[^:[\]@]+)(?::(\d+))?$/
 const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via']
 const REFRESH_MS = 10_000
 
@@ -32,6 +33,17 @@ function ownNames(): string[] {
     `${name}.local`,
     ...addresses.map(({ address }) => bracketed(address.split('%')[0] ?? '')),
   ]
+}
+
+/** Every host a request names: its Host lines, and the authority of an absolute target (RFC 9112 §3.2.2). */
+function hostsOf({ rawHeaders, url = '/' }: IncomingMessage): string[] {
+  // Node keeps the first of two Host lines silently, so they are counted as they came.
+  const hosts = rawHeaders.filter(
+    (_, i) => rawHeaders[i - 1]?.toLowerCase() === 'host' && i % 2 === 1,
+  )
+  const absolute = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(url)?.[1]
+  const named = absolute === undefined ? hosts : [...hosts, absolute]
+  return named.length === 0 ? [''] : named.map((host) => host.toLowerCase())
 }
 
 export function createAccess(config: Pick<ApiConfig, 'hosts'>): Access {
@@ -54,10 +66,11 @@ export function createAccess(config: Pick<ApiConfig, 'hosts'>): Access {
     isTrusted: (req) => trusted.has(req.socket),
     checkHost(req) {
       if (trusted.has(req.socket)) return
-      const host = (req.headers.host ?? '').toLowerCase()
-      const [, name = '', port = '80'] = /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::(\d+))?$/.exec(host) ?? []
-      const isOwn = knows(name) && Number(port) === req.socket.localPort
-      if (!isOwn && !configured.has(host)) throw new WrongHost(host.slice(0, 100))
+      for (const host of hostsOf(req)) {
+        const [, name = '', port = '80'] = HOST.exec(host) ?? []
+        const isOwn = knows(name) && Number(port) === req.socket.localPort
+        if (!isOwn && !configured.has(host)) throw new WrongHost(host.slice(0, 100))
+      }
     },
     checkAdmin(req) {
       if (trusted.has(req.socket)) return

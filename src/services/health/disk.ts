@@ -4,12 +4,15 @@ import { formatSize } from '../../base/units.ts'
 import type { HealthConfig } from './config.ts'
 import type { HealthPart } from './health.ts'
 
-/** @param where any folder on the disk that is looked at */
+export interface DiskDeps {
+  /** Any folder on the disk that is looked at. */
+  folder: string
+}
+
 export function createDiskPart(
-  where: string | { folder: string },
+  { folder }: DiskDeps,
   config: Pick<HealthConfig, 'disk_low'>,
 ): HealthPart {
-  const folder = typeof where === 'string' ? where : where.folder
   return {
     name: 'disk',
     async health() {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import { stat } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { fromHex } from '../../../src/base/bytes.ts'
@@ -55,6 +56,7 @@ interface Options {
   enabled?: boolean
   health?: Health
   requestHeaders?: boolean
+  brokenListeners?: boolean
 }
 
 async function api(t: TestContext, options: Options = {}) {
@@ -104,7 +106,10 @@ async function api(t: TestContext, options: Options = {}) {
     },
     health: { check: async () => ({ ...health, components: { store: health } }) },
     stats: async () => ({ resolve: { lookups: 3 } }),
-    listeners: async () => ({ http: { port: 42080 } }),
+    async listeners() {
+      if (options.brokenListeners) throw new Error('/secret path/x')
+      return { http: { port: 42080 } }
+    },
     log: {
       debug() {},
       warn() {},
@@ -360,6 +365,62 @@ describe('the API', () => {
     await component.stop()
     await component.start(new AbortController().signal)
     assert.equal((await socket('/api/health')).status, 200)
+  })
+})
+
+describe('what no client should send', () => {
+  /** Bytes as they are, since a client library would mend them. */
+  const raw = (port: number, text: string) =>
+    new Promise<string>((resolve, reject) => {
+      const socket = connect(port, '127.0.0.1', () => socket.write(text))
+      let answer = ''
+      socket.on('data', (chunk: Buffer) => {
+        answer += chunk.toString()
+        socket.end()
+      })
+      socket.on('close', () => resolve(answer))
+      socket.on('error', reject)
+    })
+
+  it('is refused with a status of its own, and the next request is answered', async (t) => {
+    const { port, tcp } = await api(t)
+    const host = `Host: localhost:${port}\r\n`
+    const get = (target: string) => raw(port, `GET ${target} HTTP/1.1\r\n${host}\r\n`)
+    const cases: [string, number[]][] = [
+      ['//', [404]],
+      ['/api/sites/%zz/versions', [400]],
+      ['/api/sites/%00/versions', [400]],
+      ['/api/sites/..%2f..%2fetc/versions', [400]],
+      [`/api/sites/${'a'.repeat(5000)}/versions`, [400, 404, 414]],
+      [`/${'a'.repeat(65_536)}`, [431]],
+      ['http://evil.example/api/keys', [421]],
+      [`http://localhost:${port}@evil.example/api/keys`, [421]],
+      ['*', [400, 404]],
+      ['/api/resolve?name=%ff', [400]],
+    ]
+    for (const [target, allowed] of cases) {
+      const status = Number(/^HTTP\/1\.1 (\d+)/.exec(await get(target))?.[1])
+      assert.ok(allowed.includes(status), `${target.slice(0, 60)} gave ${status}`)
+    }
+    const twoHosts = await raw(port, `GET /api/keys HTTP/1.1\r\n${host}Host: evil.example\r\n\r\n`)
+    assert.match(twoHosts, /^HTTP\/1\.1 421/)
+    const second = `${host}Host: localhost:${port}\r\n`
+    assert.match(
+      await raw(port, `GET /api/health HTTP/1.1\r\n${second}\r\n`),
+      /^HTTP\/1\.1 (200|4)/,
+    )
+    assert.match(await raw(port, 'GET /api/health HTTP/1.1\r\n\r\n'), /^HTTP\/1\.1 4\d\d/)
+    assert.equal((await tcp('/api/health')).status, 200)
+  })
+
+  it('says nothing of the inside when a part throws what it should not', async (t) => {
+    const { tcp, lines } = await api(t, { brokenListeners: true })
+    const answer = await tcp('/api/status')
+    assert.equal(answer.status, 500)
+    assert.equal(answer.json()['code'], 'BTL_ERR_HTTP_INTERNAL')
+    assert.doesNotMatch(answer.text, /secret path/)
+    assert.match(lines.join(), /secret path/)
+    assert.match(lines.join(), new RegExp(String(answer.json()['requestId'])))
   })
 })
 

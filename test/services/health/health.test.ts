@@ -66,7 +66,10 @@ describe('health', () => {
 
 describe('the disk', () => {
   it('is well while enough is free, and says what is left when not', async () => {
-    assert.equal((await createDiskPart(tmpdir(), { disk_low: 1 }).health()).status, 'ok')
+    assert.equal(
+      (await createDiskPart({ folder: tmpdir() }, { disk_low: 1 }).health()).status,
+      'ok',
+    )
     const low = await createDiskPart(
       { folder: tmpdir() },
       { disk_low: Number.MAX_SAFE_INTEGER },
