@@ -90,9 +90,14 @@ export function createPublisher(deps: PublisherDeps, config: PublisherConfig): P
   function saveOwn(key: PublicKey, aim: Aim, options: PublishOptions): void {
     const salt = saltOf(options)
     const site = sites.site(key, salt)
-    const { folder: _folder, ...rest } = site ?? { publicKey: key, salt, pinned: false }
-    const title = options.title ?? site?.title
+    const {
+      folder: _folder,
+      title: _title,
+      ...rest
+    } = site ?? { publicKey: key, salt, pinned: false }
     const isSame = site !== undefined && aim.folder === site.folder
+    // Another folder under the name is another site: its title is not the old one's.
+    const title = options.title ?? (isSame ? site.title : undefined)
     sites.saveSite({
       ...rest,
       keyName: options.keyName,
@@ -171,7 +176,8 @@ export function createPublisher(deps: PublisherDeps, config: PublisherConfig): P
     const place = resolve(folder)
     const salt = saltOf(options)
     const key = await store.keys.publicKey(options.keyName)
-    const title = options.title ?? (key && sites.site(key, salt)?.title)
+    const site = key && sites.site(key, salt)
+    const title = options.title ?? (site?.folder === place ? site.title : undefined)
     const name = title ?? (basename(place) || 'site')
     const { max_files: maxFiles } = config.publish
     const limits = { name, storage: config.storage, maxFiles, known }

@@ -192,6 +192,19 @@ describe('publishing a folder', () => {
     )
   })
 
+  it('is called by its title while it is the same folder, else by its own name', async (t) => {
+    const box = await openBox(t)
+    const folder = await siteFolder(t, files)
+    const titled = await box.publisher.folder(folder, { ...key, title: 'My site' })
+    assert.equal((await box.publisher.folder(folder, key)).infoHash, titled.infoHash)
+    const site = () => box.store.sites.site(titled.publicKey, NO_SALT)
+    assert.equal(site()?.title, 'My site')
+    const other = await box.publisher.folder(await siteFolder(t, { a: 'other' }), key)
+    assert.equal(site()?.title, undefined)
+    const info = await box.store.torrents.info(other.infoHash)
+    assert.equal(decodeInfo(info ?? NO_SALT).name, 'site')
+  })
+
   it('keeps one name a salt, so that a key has many sites', async (t) => {
     const box = await openBox(t)
     const blog = await box.publisher.folder(await siteFolder(t, files), {
