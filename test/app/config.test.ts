@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { loadConfig } from '../../src/app/config/load.ts'
+import { loadConfig, requireConfig } from '../../src/app/config/load.ts'
 import { nearest } from '../../src/app/config/nearest.ts'
 import {
   effectiveYaml,
@@ -146,6 +146,28 @@ describe('configuration', () => {
     await assert.rejects(loadConfig({ file: '/nowhere/x.yaml', env: {} }), {
       code: 'BTL_ERR_CONFIG_UNREADABLE',
       message: 'cannot read the configuration /nowhere/x.yaml: no such file',
+    })
+  })
+})
+
+describe('a daemon', () => {
+  it('does not run in a mode that this version only reads (Q01)', async () => {
+    const { config } = await check('mode: blossom-only\n')
+    assert.equal(config?.mode, 'blossom-only')
+    await assert.rejects(requireConfig({ env: { BTLINKD_MODE: 'blossom-only' } }), {
+      code: 'BTL_ERR_CONFIG_INVALID',
+      message: /blossom-only arrives with a later version/,
+    })
+    for (const mode of ['unified', 'gateway-only', 'dht-only']) {
+      assert.equal((await requireConfig({ env: { BTLINKD_MODE: mode } })).mode, mode)
+    }
+  })
+
+  it('gets every mistake in one failure (Q03)', async () => {
+    const env = { BTLINKD_DHT__PORT: '-1', BTLINKD_LOG__LEVEL: 'loud' }
+    await assert.rejects(requireConfig({ env }), ({ message }: Error) => {
+      assert.equal(message.split('\n').length, 2)
+      return true
     })
   })
 })

@@ -57,10 +57,18 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
   }
 }
 
-/** The configuration, or one failure that lists every mistake, a line each. */
+/** Modes that files may name already, and that no daemon of this version can run. */
+const LATER_MODES: readonly Config['mode'][] = ['blossom-only']
+
+/** The configuration to run on, or one failure that lists every mistake, a line each. */
 export async function requireConfig(options: LoadOptions = {}): Promise<Config> {
   const { config, mistakes } = await loadConfig(options)
   if (!config) throw new BadConfig(mistakes.join('\n'))
+  if (LATER_MODES.includes(config.mode)) {
+    throw new BadConfig(
+      `/mode ${config.mode} arrives with a later version: choose unified, gateway-only or dht-only`,
+    )
+  }
   return config
 }
 

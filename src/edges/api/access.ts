@@ -3,13 +3,13 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { hostname, networkInterfaces } from 'node:os'
 import type { ApiConfig } from './config.ts'
-import { NotAllowed, WrongHost } from './errors.ts'
+import { BadInput, NotAllowed, WrongHost } from './errors.ts'
 
 export interface Access {
   /** Remembers that a connection came over the admin socket, whose file permissions are the authority. */
   markTrusted(socket: Socket): void
   isTrusted(req: IncomingMessage): boolean
-  /** @throws WrongHost (421): a rebound name must not reach the API */
+  /** @throws WrongHost (421): a rebound name must not reach the API; BadInput (400) for two Host lines */
   checkHost(req: IncomingMessage): void
   /** @throws NotAllowed (403) for other machines, proxies in between and pages of other sites */
   checkAdmin(req: IncomingMessage): void
@@ -41,6 +41,8 @@ function hostsOf({ rawHeaders, url = '/' }: IncomingMessage): string[] {
   const hosts = rawHeaders.filter(
     (_, i) => rawHeaders[i - 1]?.toLowerCase() === 'host' && i % 2 === 1,
   )
+  // RFC 9112 §3.2: more than one is a 400, however alike they are.
+  if (hosts.length > 1) throw new BadInput('the request has more than one Host line')
   const absolute = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(url)?.[1]
   const named = absolute === undefined ? hosts : [...hosts, absolute]
   return named.length === 0 ? [''] : named.map((host) => host.toLowerCase())

@@ -402,13 +402,10 @@ describe('what no client should send', () => {
       const status = Number(/^HTTP\/1\.1 (\d+)/.exec(await get(target))?.[1])
       assert.ok(allowed.includes(status), `${target.slice(0, 60)} gave ${status}`)
     }
-    const twoHosts = await raw(port, `GET /api/keys HTTP/1.1\r\n${host}Host: evil.example\r\n\r\n`)
-    assert.match(twoHosts, /^HTTP\/1\.1 421/)
-    const second = `${host}Host: localhost:${port}\r\n`
-    assert.match(
-      await raw(port, `GET /api/health HTTP/1.1\r\n${second}\r\n`),
-      /^HTTP\/1\.1 (200|4)/,
-    )
+    for (const second of ['evil.example', `localhost:${port}`]) {
+      const answer = await raw(port, `GET /api/keys HTTP/1.1\r\n${host}Host: ${second}\r\n\r\n`)
+      assert.match(answer, /^HTTP\/1\.1 400/, second)
+    }
     assert.match(await raw(port, 'GET /api/health HTTP/1.1\r\n\r\n'), /^HTTP\/1\.1 4\d\d/)
     assert.equal((await tcp('/api/health')).status, 200)
   })
