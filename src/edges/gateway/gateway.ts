@@ -148,8 +148,8 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
     idleTimeoutMs: btlink.idle_timeout,
     maxConnections: btlink.max_connections,
   }
-  // Content goes past Fastify: its paths belong to torrents, not to a router, and a warm 4 KiB file
-  // is answered as fast as Node alone can (bench/gateway.ts), which leaves nothing for hooks.
+  // Content goes past Fastify: its paths belong to torrents, not to a router, and even a hijacked
+  // reply takes a quarter more time (docs/decisions/0011-content-past-the-router.md).
   const app: FastifyInstance = fastify({
     serverFactory: (handler) =>
       createHttpServer(limits, (req, res) => route(req, res, () => handler(req, res))),
@@ -198,6 +198,17 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
     return typeof address === 'object' && address !== null ? address.port : 0
   }
 
+  async function listen(): Promise<void> {
+    const port = proxy.http_port
+    try {
+      await app.listen({ host: proxy.address, port })
+    } catch (error) {
+      // A kernel without IPv6 has no `::`, and still has a house to serve.
+      if (proxy.address !== '::' || codeOf(error) !== 'EAFNOSUPPORT') throw error
+      await app.listen({ host: '0.0.0.0', port })
+    }
+  }
+
   return {
     name: 'gateway',
     server,
@@ -206,7 +217,7 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
     },
     async start(signal) {
       signal.throwIfAborted()
-      await app.listen({ host: proxy.address, port: proxy.http_port })
+      await listen()
       sweeper = setInterval(() => chain.sweep(), SWEEP_MS)
       sweeper.unref()
       log.info({ port: boundPort() }, 'gateway listens')
