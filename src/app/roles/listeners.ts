@@ -1,6 +1,7 @@
 /** `<state>/run/listeners.json`: the ports in use, for scripts and tests; each role writes its own part. */
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Config } from '../config/schema.ts'
 
 export interface Listener {
   port: number
@@ -8,6 +9,9 @@ export interface Listener {
 }
 
 export type Listeners = Record<string, Listener>
+
+const partOf = (stateDir: string, role: string): string =>
+  join(stateDir, 'run', `listeners.${role}.json`)
 
 const partName = /^listeners\.([a-z]+)\.json$/
 
@@ -28,6 +32,29 @@ export async function readListeners(stateDir: string): Promise<Listeners> {
   return all
 }
 
+/**
+ * The configuration with the ports that this role had before it died: whoever spoke with it finds it
+ * where it was, also where the port was left to the system.
+ */
+export async function onFormerPorts(role: string, config: Config): Promise<Config> {
+  let former: Listeners
+  try {
+    former = JSON.parse(await readFile(partOf(config.state_dir, role), 'utf8')) as Listeners
+  } catch {
+    return config
+  }
+  const portOf = (listener: string, configured: number): number =>
+    configured === 0 ? (former[listener]?.port ?? 0) : configured
+  const { proxy, gateway, dht, swarm } = config
+  return {
+    ...config,
+    proxy: { ...proxy, http_port: portOf('http', proxy.http_port) },
+    gateway: { ...gateway, port: portOf('gateway', gateway.port) },
+    dht: { ...dht, port: portOf('dht', dht.port) },
+    swarm: { ...swarm, port: portOf('swarm', swarm.port) },
+  }
+}
+
 export async function writeListeners(
   stateDir: string,
   role: string,
@@ -35,7 +62,7 @@ export async function writeListeners(
 ): Promise<void> {
   const folder = join(stateDir, 'run')
   await mkdir(folder, { recursive: true })
-  await replaceFile(join(folder, `listeners.${role}.json`), listeners)
+  await replaceFile(partOf(stateDir, role), listeners)
   // Whoever writes last sees the parts of all before it.
   await replaceFile(join(folder, 'listeners.json'), await readListeners(stateDir))
 }

@@ -6,16 +6,22 @@ import { createLifecycle } from '../lifecycle.ts'
 import { createLog } from '../log-lines.ts'
 import type { RoleName, ServeArgs } from '../serve-args.ts'
 import type { ComposedRole } from './composed-role.ts'
-import { writeListeners } from './listeners.ts'
+import { onFormerPorts, writeListeners } from './listeners.ts'
 import type { ReadyMessage } from './supervisor.ts'
 
 const CONFIGURATION_EXIT = 78
 const HARD_EXIT_MS = 9000
 
-async function effectiveConfig(args: ServeArgs): Promise<Config> {
+/** What the supervisor sends a role first. */
+export interface StartMessage {
+  config: Config
+  isRestart: boolean
+}
+
+async function effectiveConfig(role: RoleName, args: ServeArgs): Promise<Config> {
   if (process.env['BTL_SUPERVISED'] === '1' && process.channel) {
-    const [message] = (await once(process, 'message')) as [{ config: Config }]
-    return message.config
+    const [{ config, isRestart }] = (await once(process, 'message')) as [StartMessage]
+    return isRestart ? onFormerPorts(role, config) : config
   }
   const { requireConfig } = await import('../config/load.ts')
   return requireConfig({ file: args.config, stateDir: args.state })
@@ -34,7 +40,7 @@ async function compose(role: RoleName, config: Config): Promise<ComposedRole> {
 export async function runRole(role: RoleName, args: ServeArgs): Promise<number> {
   let config: Config
   try {
-    config = await effectiveConfig(args)
+    config = await effectiveConfig(role, args)
   } catch (error) {
     process.stderr.write(`btlinkd: ${messageOf(error)}\n`)
     return CONFIGURATION_EXIT

@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import type { Config } from '../config/schema.ts'
 import { createLog } from '../log-lines.ts'
+import type { StartMessage } from './role.ts'
 import { createSupervisor } from './supervisor.ts'
 
 /** The same file in the compiled tree (`.js`) and in the sources (`.ts`). */
@@ -26,13 +27,13 @@ async function loadInChild(args: readonly string[]): Promise<Config | number> {
 const rolesOf = (config: Config): string[] =>
   config.mode === 'dht-only' ? ['swarm'] : ['swarm', 'web']
 
-function forkRole(role: string, config: Config, args: readonly string[]): ChildProcess {
+function forkRole(role: string, start: StartMessage, args: readonly string[]): ChildProcess {
   const child = fork(sibling('../main'), ['serve', '--role', role, ...args], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     execArgv: [...process.execArgv, ...ROLE_FLAGS],
     env: { ...process.env, BTL_SUPERVISED: '1' },
   })
-  child.send({ config })
+  child.send(start)
   return child
 }
 
@@ -42,7 +43,7 @@ export async function serveSupervised(args: readonly string[]): Promise<number> 
   if (typeof config === 'number') return config
   const log = createLog('serve', config.log)
   const supervisor = createSupervisor(rolesOf(config), {
-    spawn: (role) => forkRole(role, config, args),
+    spawn: (role, isRestart) => forkRole(role, { config, isRestart }, args),
     log,
     onReady(banners) {
       if (banners.length > 0) process.stdout.write(`\n${banners.join('\n')}\n\n`)

@@ -14,7 +14,8 @@ export interface ReadyMessage {
 }
 
 export interface SupervisorDeps {
-  spawn(role: string): ChildProcess
+  /** @param isRestart the role ran before: it should come back on the ports it had */
+  spawn(role: string, isRestart: boolean): ChildProcess
   log: Log
   /** Called once, when every role is ready for the first time. */
   onReady(banners: readonly string[]): void
@@ -81,7 +82,7 @@ export function createSupervisor(
   }
 
   async function runOnce(role: Role): Promise<{ code: number | null; signal: string | null }> {
-    const child = deps.spawn(role.name)
+    const child = deps.spawn(role.name, role.wasReady)
     role.child = child
     child.on('message', (message) => {
       if (isReady(message)) noteReady(role, message)
