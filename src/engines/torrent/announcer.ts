@@ -1,6 +1,8 @@
 /** Tells DHT and trackers about seeded torrents, one after the other: a thousand of them must not flood an uplink. */
 import type { InfoHash } from '../../base/hashes.ts'
 import type { Log } from '../../base/ports/log.ts'
+import type { PeerAddress } from '../../base/ports/dht-node.ts'
+import type { PeerSource } from '../../base/ports/torrent-engine.ts'
 import type { SwarmConfig } from './config.ts'
 import type { Sought } from './discovery.ts'
 import type { SwarmHost } from './swarm-host.ts'
@@ -18,6 +20,13 @@ interface Turn {
   tracked: AbortController
 }
 
+export interface AnnouncerDeps {
+  log: Log
+  host: Pick<SwarmHost, 'announce' | 'track'>
+  /** Peers that trackers and the own network named meanwhile. */
+  found: (infoHash: InfoHash, peers: PeerAddress[], source: PeerSource) => void
+}
+
 export interface Announcer {
   /** Announces now and every interval; a second call changes what is announced where. */
   add(sought: Sought, dht: boolean): void
@@ -25,10 +34,8 @@ export interface Announcer {
   stop(): void
 }
 
-export function createAnnouncer(
-  { log, host }: { log: Log; host: Pick<SwarmHost, 'announce' | 'track'> },
-  config: SwarmConfig,
-): Announcer {
+export function createAnnouncer(deps: AnnouncerDeps, config: SwarmConfig): Announcer {
+  const { log, host, found } = deps
   const turns = new Map<InfoHash, Turn>()
   let timer: NodeJS.Timeout | undefined
   let running: AbortController | undefined
@@ -78,7 +85,7 @@ export function createAnnouncer(
       const tracked = same ? old.tracked : new AbortController()
       if (!same) {
         old?.tracked.abort()
-        host.track(sought, tracked.signal)
+        host.track(sought, (peers, source) => found(sought.infoHash, peers, source), tracked.signal)
       }
       // BEP 27: a private torrent is announced to its trackers alone.
       const turn = { sought, dht: dht && !sought.isPrivate, dueAt: performance.now(), tracked }

@@ -5,9 +5,10 @@ import { networkInterfaces } from 'node:os'
 import type { InfoHash } from '../../base/hashes.ts'
 import { infoHash as checkedInfoHash } from '../../base/hashes.ts'
 import type { Clock } from '../../base/ports/clock.ts'
+import { formatPeerAddress } from '../../base/peer-address.ts'
 import type { PeerAddress } from '../../base/ports/dht-node.ts'
 import type { Log } from '../../base/ports/log.ts'
-import { createBroadcast } from './broadcast.ts'
+import { type Broadcast, createBroadcast } from './broadcast.ts'
 import type { SwarmConfig } from './config.ts'
 import { plainAddress } from './peer-policy.ts'
 
@@ -16,9 +17,10 @@ const GROUPS = { udp4: '239.192.152.143', udp6: 'ff15::efc0:988f' } as const
 // BEP 14: an IPv4 packet of 1400 bytes reaches everybody.
 const MAX_PACKET = 1400
 const MAX_HASHES = 20
-// BEP 14: not more than one announce a minute; answers to a stranger's come on top, bounded.
 const ANNOUNCE_MS = 5 * 60_000
-const REPLY_PAUSE_MS = 60_000
+// Who is new hears of us soon, even where we announced just before it listened.
+const REPLY_PAUSE_MS = 2000
+const MAX_KNOWN = 200
 const MAX_PACKETS_A_SECOND = 50
 
 type Family = keyof typeof GROUPS
@@ -71,6 +73,14 @@ export function decodeAnnouncement(packet: Uint8Array): Announcement | undefined
   }
 }
 
+interface Entry {
+  heard: Broadcast<PeerAddress>
+  users: number
+  saidAt: number
+  /** Who announced it: to each we answer once, or two boxes would answer each other for ever. */
+  known: Set<string>
+}
+
 export function createLsd(
   deps: { log: Log; port: () => number; clock: Clock },
   config: SwarmConfig,
@@ -78,10 +88,9 @@ export function createLsd(
   const { log } = deps
   const cookie = randomBytes(6).toString('hex')
   const sockets = new Map<Family, Socket>()
-  const sought = new Map<
-    InfoHash,
-    { heard: ReturnType<typeof createBroadcast<PeerAddress>>; users: number; saidAt: number }
-  >()
+  const sought = new Map<InfoHash, Entry>()
+  const replies = new Set<InfoHash>()
+  let replying: NodeJS.Timeout | undefined
   let timer: NodeJS.Timeout | undefined
   let second = 0
   let packets = 0
@@ -126,14 +135,30 @@ export function createLsd(
     const message = decodeAnnouncement(packet)
     const host = plainAddress(from)
     if (message === undefined || host === undefined || message.cookie === cookie) return
-    const answers: InfoHash[] = []
+    // Without its zone a link-local address leads nowhere.
+    if (/^fe[89ab]/i.test(host)) return
+    const peer = { host, port: message.port }
     for (const hash of message.infoHashes) {
       const entry = sought.get(hash)
       if (entry === undefined) continue
-      entry.heard.emit({ host, port: message.port })
-      if (performance.now() - entry.saidAt > REPLY_PAUSE_MS) answers.push(hash)
+      entry.heard.emit(peer)
+      const key = formatPeerAddress(peer)
+      if (entry.known.has(key) || entry.known.size >= MAX_KNOWN) continue
+      entry.known.add(key)
+      replies.add(hash)
     }
-    say(answers)
+    if (replies.size > 0 && replying === undefined) reply()
+  }
+
+  function reply(): void {
+    replying = undefined
+    const due = [...replies].filter((hash) => {
+      const entry = sought.get(hash)
+      return entry === undefined || performance.now() - entry.saidAt >= REPLY_PAUSE_MS
+    })
+    for (const hash of due) replies.delete(hash)
+    say(due.filter((hash) => sought.has(hash)).slice(0, MAX_HASHES))
+    if (replies.size > 0) replying = setTimeout(reply, REPLY_PAUSE_MS).unref()
   }
 
   function join(family: Family, socket: Socket): void {
@@ -172,12 +197,15 @@ export function createLsd(
       timer = setInterval(() => {
         for (const [family, socket] of sockets) join(family, socket)
         const hashes = [...sought.keys()]
+        for (const entry of sought.values()) entry.known.clear()
         for (let at = 0; at < hashes.length; at += MAX_HASHES)
           say(hashes.slice(at, at + MAX_HASHES))
       }, ANNOUNCE_MS).unref()
     },
     async stop() {
       clearInterval(timer)
+      clearTimeout(replying)
+      replying = undefined
       const open = [...sockets.values()]
       sockets.clear()
       await Promise.all(
@@ -191,10 +219,11 @@ export function createLsd(
     },
     async *seek(hash, signal) {
       if (sockets.size === 0) return
-      const entry = sought.get(hash) ?? {
+      const entry: Entry = sought.get(hash) ?? {
         heard: createBroadcast<PeerAddress>(100),
         users: 0,
-        saidAt: -REPLY_PAUSE_MS,
+        saidAt: Number.NEGATIVE_INFINITY,
+        known: new Set(),
       }
       sought.set(hash, entry)
       entry.users++

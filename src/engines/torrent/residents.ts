@@ -74,7 +74,14 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
   const byHash = new Map<InfoHash, Resident>()
   const pool = createFilePool()
   const cache = createPieceCache()
-  const announcer = createAnnouncer({ log, host }, config)
+  const announcer = createAnnouncer(
+    {
+      log,
+      host,
+      found: (infoHash, peers, source) => byHash.get(infoHash)?.swarm?.addPeers(peers, source),
+    },
+    config,
+  )
   let stopping = new AbortController()
   let ticker: NodeJS.Timeout | undefined
   let ticks = 0

@@ -44,7 +44,11 @@ export interface SwarmHost {
     signal: AbortSignal,
   ): void
   /** Keeps a seeded torrent at its trackers and known on the own network, until `signal`. */
-  track(sought: Sought, signal: AbortSignal): void
+  track(
+    sought: Sought,
+    found: (peers: PeerAddress[], source: PeerSource) => void,
+    signal: AbortSignal,
+  ): void
   /** To the DHT; resolves to how many nodes took it. */
   announce(sought: Sought, signal: AbortSignal): Promise<number>
   stats(): Stats
@@ -148,7 +152,7 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
       )
     },
     discover: (sought, found, signal) => discovery.run(sought, found, signal),
-    track: (sought, signal) => discovery.keep(sought, () => {}, signal),
+    track: (sought, found, signal) => discovery.keep(sought, found, signal),
     async announce({ infoHash }, signal) {
       return (await dht.announce(infoHash, port(), signal)).stored
     },

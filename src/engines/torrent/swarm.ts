@@ -69,6 +69,9 @@ function sourceOf(peer: Peer): PeerSource {
   return 'hint'
 }
 
+/** Without the IPv4-in-IPv6 wrapping of a socket that listens on both. */
+const plainPeer = (address: string) => address.replace(/^::ffff:(?=\d+\.)/, '')
+
 const hostOf = (address: string) => address.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
 
 /** Whether the peer has every piece; looks at each piece once however often it is asked. */
@@ -228,7 +231,7 @@ export function joinSwarm(deps: SwarmDeps, limits: SwarmLimits): Swarm {
         const client = clientOf(wire)
         return [
           {
-            address: peer.id,
+            address: plainPeer(peer.id),
             kind: 'tcp',
             source: sourceOf(peer),
             ...(client === undefined ? {} : { client }),

@@ -1,0 +1,26 @@
+/** One box of the local discovery test: seeds or fetches with nothing but multicast to go by. */
+import { join } from 'node:path'
+import { layDown, makeTorrentOf, pattern } from '../../support/torrents.ts'
+import { startEngine } from './support.ts'
+
+const [role = '', state = ''] = process.argv.slice(2)
+const made = makeTorrentOf(pattern(300_000), { name: 'local' })
+const { engine, port } = await startEngine(
+  { after() {} },
+  { lsd: true, allow_local: false },
+  { state },
+)
+if (role === 'seed') {
+  await layDown(join(state, 'torrents'), made)
+  await engine.add(made.info, { verified: true })
+  await engine.seed(made.infoHash)
+  console.log(`seeding ${port}`)
+} else {
+  const info = await engine.metainfo(made.infoHash)
+  await engine.add(info)
+  await engine.want(made.infoHash, 0, { start: 0, end: 300_000 }, 'now')
+  const [peer] = await engine.peers(made.infoHash)
+  console.log(`got it from ${peer?.address} by ${peer?.source}`)
+}
+// Stays until the test ends it.
+setInterval(() => {}, 60_000)
