@@ -258,7 +258,8 @@ export function createFakeSwarm(): FakeSwarm {
             listeners: new Set(),
           }
           await mkdir(torrentFolder(layout, infoHash), { recursive: true })
-          await writeFile(torrentInfoPath(layout, infoHash), info)
+          // What is there stays, as with the real engine: somebody may be reading it.
+          await writeFile(torrentInfoPath(layout, infoHash), info, { flag: 'wx' }).catch(() => {})
           for (const file of metainfo.files) {
             if (file.length === 0 && !file.isPad)
               await writeFile(torrentFilePath(layout, infoHash, file.index), '')

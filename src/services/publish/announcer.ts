@@ -19,8 +19,8 @@ export interface AnnouncerDeps {
   records: Records
   clock: Clock
   log: Log
-  /** A tracked name turned out to have a newer record, which was remembered. */
-  onNewer: (version: SiteVersion) => void
+  /** The newest record of a tracked name, each time it was asked for; `isNew` where nobody knew it before. */
+  onCurrent: (version: SiteVersion, isNew: boolean) => void
 }
 
 type AnnouncerConfig = Pick<
@@ -103,13 +103,13 @@ export function createAnnouncer(deps: AnnouncerDeps, config: AnnouncerConfig): A
   /** One turn of the loop: never an older record than the network has. */
   async function again({ key, salt }: Tracked, signal: AbortSignal): Promise<void> {
     const { newer } = await records.learn(key, salt, signal)
-    if (newer) deps.onNewer(newer)
     const version = store.sites.latest(key, salt)
     if (!version) return forget(key, salt)
+    deps.onCurrent(version, newer !== undefined)
     const outcome = await put(version, signal)
     if ((outcome.errors[SEQ_TOO_LOW] ?? 0) > 0) {
       const second = await records.learn(key, salt, signal)
-      if (second.newer) deps.onNewer(second.newer)
+      if (second.newer) deps.onCurrent(second.newer, true)
     }
     settle(key, salt, outcome)
   }

@@ -53,7 +53,7 @@ export function createPublisher(deps: PublisherDeps, config: PublisherConfig): P
   const { sites } = store
   const records = createRecords(deps, config.publish.lookup_timeout)
   const keeper = createKeeper(deps)
-  const announcer = createAnnouncer({ ...deps, records, onNewer }, config.publish)
+  const announcer = createAnnouncer({ ...deps, records, onCurrent }, config.publish)
   const known = createKnownFiles()
   const inTurn = createTurns()
   const firstPutWithinMs = Math.min(FIRST_PUT_WITHIN_MS, config.publish.republish_interval)
@@ -62,13 +62,20 @@ export function createPublisher(deps: PublisherDeps, config: PublisherConfig): P
   const background = new Set<Promise<unknown>>()
   const counts = { folders: 0, uploads: 0, unchanged: 0 }
 
-  function onNewer(version: SiteVersion): void {
-    const site = sites.site(version.publicKey, version.salt)
-    if (site?.keyName !== undefined) {
-      const fields = { key: version.publicKey, seq: version.seq, keyName: site.keyName }
+  function onCurrent(version: SiteVersion, isNew: boolean): void {
+    const { publicKey, salt, seq, infoHash } = version
+    const site = sites.site(publicKey, salt)
+    if (isNew && site?.keyName !== undefined) {
+      const fields = { key: publicKey, seq, keyName: site.keyName }
       log.warn(fields, 'another publisher uses this key: its record is newer than ours')
     }
-    if (site?.pinned || site?.keyName !== undefined) keeper.keep(version.infoHash, site)
+    if (!site?.pinned && site?.keyName === undefined) return
+    const pins = new Set(sites.pinnedTorrents().map((pin) => pin.infoHash))
+    for (const older of infoHashesOf(publicKey, salt)) {
+      if (older !== infoHash && !pins.has(older)) keeper.letGo(older)
+    }
+    // Also when it is not new here: a visitor's request may have brought the record, not the files.
+    keeper.keep(infoHash, site)
   }
 
   /** Work that nobody waits for; `stop` does. */

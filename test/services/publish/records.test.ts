@@ -52,6 +52,20 @@ describe('a record', () => {
     assert.equal([...box.dht.items.values()][0]?.seq, second.seq)
   })
 
+  it('that a visit brought makes a pinned site fetch what it points at', async (t) => {
+    const owner = await openBox(t)
+    const folder = await siteFolder(t, { a: '1' })
+    const first = await owner.publisher.folder(folder, key)
+    const box = await openBox(t, { ...often, dht: owner.dht, swarm: owner.swarm })
+    await box.publisher.pin(first.publicKey, NO_SALT)
+    await writeFiles(folder, { a: '2' })
+    const second = await owner.publisher.folder(folder, { ...key, wait: false })
+    const latest = owner.store.sites.latest(first.publicKey, NO_SALT)
+    assert.ok(latest)
+    box.store.sites.remember(latest)
+    await until('its content', async () => (await box.engine.status(second.infoHash))?.seeding)
+  })
+
   it('is no longer put once its site is unpinned', async (t) => {
     const owner = await openBox(t)
     const made = await owner.publisher.folder(await siteFolder(t, { a: '1' }), key)
