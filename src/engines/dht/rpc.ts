@@ -56,6 +56,7 @@ export function createRpc(deps: RpcDeps) {
   const stats = { asked: 0, answered: 0, silent: 0, unexpected: 0 }
   const [first = 0, second = 0] = deps.random(2)
   let next = (first << 8) | second
+  let stopped = false
 
   function freeTransaction(): number | undefined {
     if (pending.size >= MAX_IN_FLIGHT) return undefined
@@ -78,7 +79,7 @@ export function createRpc(deps: RpcDeps) {
     inFlight: () => pending.size,
     /** Sends at once; never rejects. */
     async ask(to: PeerAddress, question: Question, want: Family[] = []): Promise<Outcome> {
-      const number = freeTransaction()
+      const number = stopped ? undefined : freeTransaction()
       if (number === undefined) return { kind: 'unsent' }
       stats.asked++
       return new Promise((done) => {
@@ -107,7 +108,9 @@ export function createRpc(deps: RpcDeps) {
       settle(number, reply)
       return true
     },
+    /** Ends all that waits; what is asked later does not leave. */
     stop(): void {
+      stopped = true
       for (const number of pending.keys()) settle(number, { kind: 'silence' })
     },
   }

@@ -7,11 +7,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { encode } from '../../../src/base/bencode.ts'
 import { EMPTY, toHex } from '../../../src/base/bytes.ts'
 import { decodeMessage } from '../../../src/engines/dht/krpc.ts'
+import { infoHash } from '../../../src/base/hashes.ts'
 import { createSigner, linkValue, peersOf } from '../../compliance/dht-node.ts'
 import { tempFolder } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import { createFakeSocket } from './fake-socket.ts'
 import { freshHost, startNetwork, startNode } from './network.ts'
+import { startRawNode } from './raw-node.ts'
 
 const HOUR = 3_600_000
 const movedClock = () => {
@@ -109,6 +111,29 @@ describe('the start of the DHT node', () => {
     assert.equal((await off.node.getMutable(signer.key, EMPTY)).answered, 0)
     assert.equal((await off.node.putMutable(signer.item(1, linkValue(1)))).asked, 0)
     assert.deepEqual(await peersOf(off.node, '11'.repeat(20)), [])
+  })
+})
+
+describe('the end of the DHT node', () => {
+  it('ends every lookup, announce and put that is under way', async (t) => {
+    const silent = await startRawNode(randomBytes(20), ({ question }) =>
+      question.method === 'find_node' ? {} : undefined,
+    )
+    t.after(silent.stop)
+    const started = await startNode({ bootstrap_nodes: [silent.address] })
+    await knows(started, 1)
+    const signer = createSigner()
+    const underWay = [
+      started.node.getMutable(signer.key, EMPTY),
+      started.node.putMutable(signer.item(1, linkValue(1))),
+      started.node.announce(infoHash('88'.repeat(20)), 1),
+      peersOf(started.node, '88'.repeat(20)),
+    ]
+    await until('the queries are out', () => silent.queries.length >= 4)
+    await started.stop()
+    await Promise.all(underWay)
+    await started.node.stop()
+    assert.equal((await started.node.info()).port, 0)
   })
 })
 
