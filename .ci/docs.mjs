@@ -17,6 +17,7 @@ const btlinkd = (...args) =>
 const pages = {
   'docs/errors.md': errorsPage,
   'docs/configuration.md': () => btlinkd('config', 'reference'),
+  'docs/btlinkd.sample.yaml': () => btlinkd('config', 'sample'),
   'docs/btlinkd.schema.json': () => btlinkd('config', 'schema'),
 }
 

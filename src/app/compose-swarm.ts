@@ -1,7 +1,7 @@
 /** The swarm role: what speaks with strangers, offered to the other roles over a socket. */
 import { join } from 'node:path'
 import { systemClock } from '../base/ports/clock.ts'
-import { createDhtNode } from '../engines/dht/index.ts'
+import { createDhtNode, createNoDht } from '../engines/dht/index.ts'
 import { storePaths } from '../engines/store/index.ts'
 import { createTorrentEngine } from '../engines/torrent/index.ts'
 import type { Config } from './config/schema.ts'
@@ -15,7 +15,10 @@ export function composeSwarm(config: Config): ComposedRole {
   const log = createLog('swarm', config.log)
   const clock = systemClock
   const layout = storePaths({ ...config.storage, stateDir: config.state_dir })
-  const dht = createDhtNode({ log, clock, statePath: join(config.state_dir, 'dht') }, config.dht)
+  const statePath = join(config.state_dir, 'dht')
+  const dht = config.dht.enabled
+    ? createDhtNode({ log, clock, statePath }, config.dht)
+    : createNoDht()
   const torrent = createTorrentEngine({ dht, layout, log, clock }, config.swarm)
   const rpc = createRpcServer(swarmSocket(config.state_dir), offerPorts({ dht, torrent }), log)
 

@@ -24,6 +24,16 @@ export function composeWeb(config: Config): ComposedRole {
   const stateDir = config.state_dir
   const layout = storePaths({ ...config.storage, stateDir })
 
+  // Three sections of the seed's file bound an upload: the smallest holds.
+  const uploads = {
+    ...config.uploads,
+    max_size: Math.min(
+      config.uploads.max_size,
+      config.gateway.max_upload_size,
+      config.rate_limiting.upload.max_file_size,
+    ),
+  }
+
   const swarm = createRpcClient('swarm', swarmSocket(stateDir))
   const dht = remoteDhtNode(swarm)
   const engine = remoteTorrentEngine(swarm)
@@ -34,11 +44,11 @@ export function composeWeb(config: Config): ComposedRole {
   const library = createLibrary({ engine, torrents, sites, layout, log }, config.btlink)
   const publisher = createPublisher(
     { store, engine, dht, library, clock, log },
-    { publish: config.publish, uploads: config.uploads, storage: config.storage },
+    { publish: config.publish, uploads, storage: config.storage },
   )
   const gateway = createGateway(
     { resolver, library, publisher, log, clock },
-    { btlink: config.btlink, proxy: config.proxy, uploads: config.uploads },
+    { btlink: config.btlink, proxy: config.proxy, uploads },
   )
 
   const disk = createDiskPart({ folder: stateDir }, config.health)
@@ -61,6 +71,7 @@ export function composeWeb(config: Config): ComposedRole {
           resolve: resolver.stats(),
           library: library.stats(),
           publish: publisher.stats(),
+          api: api.stats(),
           ...(node.status === 'fulfilled' && { dht: node.value.stats }),
           ...(peers.status === 'fulfilled' && { torrent: peers.value.stats }),
         }

@@ -17,7 +17,9 @@ const skip = missing(PYTHON, '/usr/bin/curl')
 
 describe('a box', { skip }, () => {
   it('shows the last known good page, marked stale, when nobody answers (B27, G13)', async (t) => {
-    const { a, b } = await neighbours(t, { config: SHORT })
+    // The publisher is the only other node: nobody is left to ask once it is gone.
+    const a = await createTestDaemon(t, { config: SHORT })
+    const b = await createTestDaemon(t, { config: SHORT, bootstrap: [a.dhtNode] })
     const site = await publishedSite(t, a, b)
     // Whole on disk before the publisher goes.
     for (const path of ['/style.css', '/sub/', '/big.bin']) {

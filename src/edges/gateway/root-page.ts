@@ -40,7 +40,7 @@ ${mayUpload ? uploader(maxBytes) : html`<p>Uploads are not taken from this devic
 <dt><code>&lt;target&gt;-44.${rootAuthority}</code></dt><dd>One small item of the DHT.</dd>
 </dl>
 <h2>Devices</h2>
-<p>On this machine, names under <code>${tld}.localhost</code> work in every browser. For names that end in <code>.${tld}</code>, let the device use this box as its DNS server or HTTP proxy; <code>curl -H Host</code> works as well.</p>`,
+<p>On this machine, names under <code>${tld}.localhost</code> work in every browser. For names that end in <code>.${tld}</code>, let the device use this box as its HTTP proxy; <code>curl -H Host</code> works as well.</p>`,
   )
 }
 
