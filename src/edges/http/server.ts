@@ -1,5 +1,11 @@
 /** One HTTP/1.1 server with the limits every edge wants: slow, large and smuggled requests end here. */
-import { createServer, STATUS_CODES, type RequestListener, type Server } from 'node:http'
+import {
+  createServer,
+  ServerResponse,
+  STATUS_CODES,
+  type RequestListener,
+  type Server,
+} from 'node:http'
 import type { Duplex } from 'node:stream'
 import { codeOf } from '../../base/errors.ts'
 import { BadRequest, HeadersTooLarge, HeadersTooSlow } from './errors.ts'
@@ -41,6 +47,12 @@ function refusal(error: Error): Error {
   }
 }
 
+/** Whether a response has begun on this socket; Node's own default handler looks at the same field. */
+function isAnswering(socket: Duplex): boolean {
+  const response = '_httpMessage' in socket ? socket._httpMessage : undefined
+  return response instanceof ServerResponse && response.headersSent
+}
+
 export function createHttpServer(limits: ServerLimits, listener: RequestListener): Server {
   const server = createServer(
     {
@@ -59,8 +71,8 @@ export function createHttpServer(limits: ServerLimits, listener: RequestListener
   server.maxConnections = limits.maxConnections
   server.setTimeout(limits.idleTimeoutMs)
   server.on('clientError', (error: Error, socket) => {
-    // The peer is gone: there is nobody to tell.
-    if (codeOf(error) === 'ECONNRESET') socket.destroy()
+    // The peer is gone, or would take the refusal for a part of the body it is reading.
+    if (codeOf(error) === 'ECONNRESET' || isAnswering(socket)) socket.destroy()
     else refuseSocket(socket, refusal(error))
   })
   return server

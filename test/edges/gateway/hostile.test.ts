@@ -241,6 +241,23 @@ describe('requests', () => {
     assert.ok(answer.indexOf('space') < answer.indexOf('nested'))
   })
 
+  it('writes no refusal into a body that is under way', async () => {
+    const { infoHash: ih } = await fixture.add({ 'big.bin': Buffer.alloc(24_000_000) })
+    const chunks: Buffer[] = []
+    await new Promise<void>((resolve) => {
+      const socket = connect(fixture.port, '127.0.0.1', () =>
+        socket.write(`GET /big.bin HTTP/1.1\r\nHost: ${hostOfTorrent(ih)}\r\n\r\n`),
+      )
+      socket.once('data', () => socket.write('no HTTP at all\r\n\r\n'))
+      socket.on('data', (chunk) => chunks.push(chunk))
+      socket.on('error', () => undefined)
+      socket.on('close', () => resolve())
+    })
+    const answer = Buffer.concat(chunks).toString('latin1')
+    assert.equal(statusOf(answer), 200)
+    assert.equal(answer.split('HTTP/1.1 ').length, 2)
+  })
+
   it('asks nobody about a name that cannot be', async () => {
     const before = fixture.asked.length
     for (const host of ['a-b-ih.btlink', 'zz-44.btlink', '-pk.btlink', 'x.y.z-pk.btlink']) {
