@@ -5,6 +5,15 @@ import { basename, dirname, join } from 'node:path'
 import { codeOf } from '../../base/errors.ts'
 import { Disk, Full, Unwritable } from './errors.ts'
 
+/** What a link fails with on another file system, on one without links (FAT), and after ext4's 65,000. */
+export const NO_LINK: ReadonlySet<string> = new Set([
+  'EXDEV',
+  'EMLINK',
+  'EPERM',
+  'ENOTSUP',
+  'ENOSYS',
+])
+
 const TEMP_NAME = /^\.(?:link|new|old|put|tmp)-[\w-]{12}$/
 
 /** A name nobody else uses, hidden, so that what a crash leaves can be told and swept. */
@@ -67,7 +76,10 @@ export async function createFile(path: string, bytes: Uint8Array, mode: number):
   try {
     await writeSynced(temp, bytes, mode)
     // A link, unlike a rename, never replaces what another process just put there.
-    await link(temp, path)
+    await link(temp, path).catch((error: unknown) => {
+      if (!NO_LINK.has(codeOf(error) ?? '')) throw error
+      return writeSynced(path, bytes, mode)
+    })
   } finally {
     await rm(temp, { force: true })
   }

@@ -3,13 +3,10 @@ import { constants } from 'node:fs'
 import { chmod, copyFile, link, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf } from '../../base/errors.ts'
-import { tempName } from './durable.ts'
+import { NO_LINK, tempName } from './durable.ts'
 
 /** Blobs never change: nobody is meant to open one for writing. */
 export const BLOB_MODE = 0o444
-
-// Another file system, one without links (FAT, some network mounts), or ext4's 65,000 links a file.
-const NO_LINK = new Set(['EXDEV', 'EMLINK', 'EPERM', 'ENOTSUP', 'ENOSYS'])
 
 async function copyDurably(from: string, to: string): Promise<void> {
   await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)

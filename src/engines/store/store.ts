@@ -1,6 +1,6 @@
 /** The store: blobs and torrents on disk, sites in state.db, keys in their files. */
 import { rm, statfs } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { formatSize } from '../../base/units.ts'
 import type { Health } from '../../base/ports/component.ts'
 import type { Log } from '../../base/ports/log.ts'
@@ -34,9 +34,8 @@ export function createStore({ log }: StoreDeps, config: StoreConfig): Store {
       // A full disk still serves what is on it.
       if (!(error instanceof Full)) throw error
       log.warn({ folder }, 'the disk is full: nothing new is stored')
-    } finally {
-      await rm(probe, { force: true })
     }
+    await rm(probe, { force: true })
   }
 
   async function prepareFolder(folder: string, mode: number): Promise<void> {
@@ -68,7 +67,10 @@ export function createStore({ log }: StoreDeps, config: StoreConfig): Store {
     keys: createKeyStore(paths.keys, log),
     async start(signal) {
       signal.throwIfAborted()
-      // First, because its lock keeps a second daemon from sweeping what this one is writing.
+      // SQLite would only speak of a failed lock.
+      await onDisk(dirname(paths.database), () => makeFolder(dirname(paths.database)))
+      await checkWritable(dirname(paths.database))
+      // Then this, because its lock keeps a second daemon from sweeping what this one is writing.
       await db.open()
       try {
         for (const folder of [paths.blobs, paths.torrents]) await prepareFolder(folder, 0o755)

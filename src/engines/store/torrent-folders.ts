@@ -20,6 +20,7 @@ import type { Metainfo } from '../../base/metainfo/metainfo.ts'
 import { createPieceHasher, type PieceHasher } from '../../base/metainfo/piece-hasher.ts'
 import { PIECE_HASH_BYTES } from '../../base/metainfo/piece-length.ts'
 import type { TorrentFolders } from '../../base/ports/store.ts'
+import { createSingleFlight } from '../../base/single-flight.ts'
 import type { BlobShelf } from './blob-shelf.ts'
 import { hashFile, seal } from './blob-store.ts'
 import { makeFolder, onDisk, replaceFile, syncFolder, tempName } from './durable.ts'
@@ -70,6 +71,7 @@ function firstDifference(found: Uint8Array, expected: Uint8Array): number | unde
 
 export function createTorrentFolders(layout: StoreLayout, shelf: BlobShelf): TorrentFolders {
   const { torrents } = layout
+  const adoptions = createSingleFlight<void>()
 
   async function blobPathOf(hash: Sha256): Promise<string> {
     const blob = await shelf.find(hash)
@@ -238,7 +240,8 @@ export function createTorrentFolders(layout: StoreLayout, shelf: BlobShelf): Tor
           await writeInfo(hash, info)
         }),
       ),
-    adopt: (hash, signal) => onDisk(torrents, () => adopt(hash, signal)),
+    adopt: (hash, signal) =>
+      adoptions.run(hash, (given) => onDisk(torrents, () => adopt(hash, given)), signal),
     remove: (hash) => onDisk(torrents, () => shelf.lock(() => remove(hash))),
   }
 }

@@ -101,3 +101,17 @@ describe('a store on a full disk', { skip: needsMount() }, () => {
     assert.equal((await again.health()).status, 'ok')
   })
 })
+
+describe('a store on a disk that went read-only', { skip: needsMount() }, () => {
+  it('says so at start, naming the place', async (t) => {
+    const state = await smallDisk(t)
+    const store = makeStore(state)
+    await store.start(new AbortController().signal)
+    await store.stop()
+    execFileSync('/usr/bin/mount', ['-o', 'remount,ro', state])
+    await assert.rejects(makeStore(state).start(new AbortController().signal), {
+      code: 'BTL_ERR_STORE_UNWRITABLE',
+      message: new RegExp(`cannot write in ${state}`),
+    })
+  })
+})

@@ -111,6 +111,14 @@ describe('a torrent folder', () => {
     assert.equal(await blobs.get(sha256Of(a)), undefined)
   })
 
+  it('is adopted once, however many ask at the same time', async (t) => {
+    const state = await tempFolder(t)
+    const { torrents } = await openStore(t, { stateDir: state })
+    const { infoHash, folder } = await download(state, a, b)
+    await Promise.all([1, 2, 3].map(() => torrents.adopt(infoHash)))
+    assert.equal((await stat(join(folder, '1'))).nlink, 2)
+  })
+
   it('of a finished download takes over blobs that are there already', async (t) => {
     const state = await tempFolder(t)
     const { blobs, torrents } = await openStore(t, { stateDir: state })
