@@ -21,6 +21,9 @@ const ANNOUNCE_MS = 5 * 60_000
 // Who is new hears of us soon, even where we announced just before it listened.
 const REPLY_PAUSE_MS = 2000
 const MAX_KNOWN = 200
+const KNOWN_MS = 8000
+// A packet may be lost, and a switch may not know yet who listens.
+const AGAIN_MS = [3000, 12_000, 45_000]
 const MAX_PACKETS_A_SECOND = 50
 
 type Family = keyof typeof GROUPS
@@ -77,8 +80,8 @@ interface Entry {
   heard: Broadcast<PeerAddress>
   users: number
   saidAt: number
-  /** Who announced it: to each we answer once, or two boxes would answer each other for ever. */
-  known: Set<string>
+  /** Who announced it lately, and when: answered once, or two boxes would answer each other for ever. */
+  known: Map<string, number>
 }
 
 export function createLsd(
@@ -143,8 +146,10 @@ export function createLsd(
       if (entry === undefined) continue
       entry.heard.emit(peer)
       const key = formatPeerAddress(peer)
-      if (entry.known.has(key) || entry.known.size >= MAX_KNOWN) continue
-      entry.known.add(key)
+      const now = performance.now()
+      const lately = now - (entry.known.get(key) ?? Number.NEGATIVE_INFINITY) < KNOWN_MS
+      if (lately || entry.known.size >= MAX_KNOWN) continue
+      entry.known.set(key, now)
       replies.add(hash)
     }
     if (replies.size > 0 && replying === undefined) reply()
@@ -223,15 +228,18 @@ export function createLsd(
         heard: createBroadcast<PeerAddress>(100),
         users: 0,
         saidAt: Number.NEGATIVE_INFINITY,
-        known: new Set(),
+        known: new Map(),
       }
       sought.set(hash, entry)
       entry.users++
       const reading = entry.heard.subscribe(signal)
+      const again: NodeJS.Timeout[] = []
       try {
         if (performance.now() - entry.saidAt > 1000) say([hash])
+        again.push(...AGAIN_MS.map((ms) => setTimeout(say, ms, [hash]).unref()))
         yield* reading
       } finally {
+        for (const timer of again) clearTimeout(timer)
         entry.users--
         if (entry.users === 0) sought.delete(hash)
       }

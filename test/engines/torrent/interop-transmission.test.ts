@@ -11,9 +11,9 @@ import { loopback, startEngine } from './support.ts'
 
 const TRANSMISSION = '/usr/bin/transmission-daemon'
 
-describe('Transmission', { skip: missing(TRANSMISSION) }, () => {
+describe('Transmission', { skip: missing(TRANSMISSION), concurrency: true }, () => {
   it('gives us metadata and data', async (t) => {
-    const made = site()
+    const made = site('film.bin')
     const folder = await tempFolder(t)
     await foreignFolder(folder, made)
     const port = 21_000 + (process.pid % 20_000)
@@ -22,7 +22,7 @@ describe('Transmission', { skip: missing(TRANSMISSION) }, () => {
   })
 
   it('takes data from us', async (t) => {
-    const made = site()
+    const made = site('film.bin')
     const box = await startEngine(t)
     await layDown(box.layout.torrents, made)
     const folder = await tempFolder(t)
@@ -31,7 +31,7 @@ describe('Transmission', { skip: missing(TRANSMISSION) }, () => {
     await startTransmission(t, folder, port)
     await box.engine.add(made.info, { verified: true, hints: loopback(port) })
     await box.engine.seed(made.infoHash)
-    await arrived(folder)
+    await arrived(folder, 'film.bin')
   })
 })
 
