@@ -10,21 +10,22 @@ import { answer, torrentOrigin, type Exchange, type Handler } from './exchange.t
 import type { ServeFile } from './file-response.ts'
 import { torrentFile, torrentMagnet, webSeedUrl } from './links.ts'
 import type { SiteView } from './site-view.ts'
+import { RESERVED_NAME } from './tree.ts'
 import { versionsJson } from './versions.ts'
 import { createWebSeedFiles } from './web-seed.ts'
 
-export const RESERVED = '/.btlink'
+const RESERVED = `/${RESERVED_NAME}`
 const WEB_SEED = `${RESERVED}/webseed/`
 // A pad file is shorter than a piece (BEP 47); more is not worth making zeros for.
 const MAX_PAD_BYTES = 64 * 1024 * 1024
 
 /** Any spelling of it, so that no torrent can hide a file behind `/%2ebtlink/`. */
-export function isReserved(path: string): boolean {
+function isReserved(path: string): boolean {
   const first = path.replace(/^\/+/, '').split('/', 1)[0] ?? ''
-  if (first === '.btlink') return true
+  if (first === RESERVED_NAME) return true
   if (!first.includes('%')) return false
   try {
-    return decodeURIComponent(first) === '.btlink'
+    return decodeURIComponent(first) === RESERVED_NAME
   } catch {
     return false
   }

@@ -1,6 +1,9 @@
 /** The files of a torrent as folders, for lookups by path. */
 import type { Metainfo, TorrentFile } from '../../base/metainfo/metainfo.ts'
 
+/** The folder of every site that is the box's own. */
+export const RESERVED_NAME = '.btlink'
+
 export interface Folder {
   files: Map<string, TorrentFile>
   folders: Map<string, Folder>
@@ -31,10 +34,15 @@ function insert(root: Folder, file: TorrentFile): void {
   if (name !== undefined) folder.files.set(name, file)
 }
 
-/** Pad files are left out: they are no content (BEP 47). The torrent's name is no part of paths. */
+/**
+ * Pad files are left out: they are no content (BEP 47). So is what lies under the reserved path: no
+ * `_redirects` may lead to it. The torrent's name is no part of paths.
+ */
 export function buildTree(metainfo: Metainfo): Folder {
   const root = emptyFolder()
-  for (const file of metainfo.files) if (!file.isPad) insert(root, file)
+  for (const file of metainfo.files) {
+    if (!file.isPad && file.path[0] !== RESERVED_NAME) insert(root, file)
+  }
   return root
 }
 

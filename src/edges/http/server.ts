@@ -24,9 +24,16 @@ const MAX_HEADER_BYTES = 16 * 1024
 const CHECK_INTERVAL_MS = 1000
 const KEEP_ALIVE_MS = 30_000
 
+/** Whether a response has begun on this socket; Node's own default handler looks at the same field. */
+function isAnswering(socket: Duplex): boolean {
+  const response = '_httpMessage' in socket ? socket._httpMessage : undefined
+  return response instanceof ServerResponse && response.headersSent
+}
+
 /** Writes an error to a socket that has no response object, and closes it. */
 export function refuseSocket(socket: Duplex, error: Error, requestId = '-'): void {
-  if (!socket.writable) {
+  // A client that reads a body would take the refusal for a part of it.
+  if (!socket.writable || isAnswering(socket)) {
     socket.destroy()
     return
   }
@@ -47,12 +54,6 @@ function refusal(error: Error): Error {
   }
 }
 
-/** Whether a response has begun on this socket; Node's own default handler looks at the same field. */
-function isAnswering(socket: Duplex): boolean {
-  const response = '_httpMessage' in socket ? socket._httpMessage : undefined
-  return response instanceof ServerResponse && response.headersSent
-}
-
 export function createHttpServer(limits: ServerLimits, listener: RequestListener): Server {
   const server = createServer(
     {
@@ -71,8 +72,8 @@ export function createHttpServer(limits: ServerLimits, listener: RequestListener
   server.maxConnections = limits.maxConnections
   server.setTimeout(limits.idleTimeoutMs)
   server.on('clientError', (error: Error, socket) => {
-    // The peer is gone, or would take the refusal for a part of the body it is reading.
-    if (codeOf(error) === 'ECONNRESET' || isAnswering(socket)) socket.destroy()
+    // The peer is gone: there is nobody to tell.
+    if (codeOf(error) === 'ECONNRESET') socket.destroy()
     else refuseSocket(socket, refusal(error))
   })
   return server

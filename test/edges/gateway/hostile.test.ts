@@ -20,6 +20,7 @@ const { infoHash } = await fixture.add({
   'dir/a.txt': 'nested',
   '.btlink/info.json': 'from the torrent',
   '.btlink/own.txt': 'from the torrent',
+  _redirects: '/way-in /.btlink/own.txt 200',
   '.well-known/x.txt': 'known',
 })
 const other = await fixture.add({ 'index.html': 'other' }, { name: 'other' })
@@ -99,6 +100,11 @@ describe('paths', () => {
     ]) {
       assert.equal((await fixture.ask(HOST, path)).status, 404, path)
     }
+    assert.equal((await fixture.ask(HOST, '/way-in')).status, 404)
+    assert.doesNotMatch(
+      (await fixture.ask(HOST, '/?btlink-no-autoindex')).text,
+      /own\.txt|\.btlink\/"/,
+    )
     const info = await fixture.ask(HOST, '/.btlink/info.json')
     assert.doesNotMatch(info.text, /from the torrent/)
     assert.equal((await fixture.ask(HOST, '//.btlink/own.txt')).status, 404)
