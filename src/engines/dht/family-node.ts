@@ -89,7 +89,9 @@ export function createFamilyNode(
   const proven = createRecentSet(RECENT_MS, MAX_RECENT, clock)
   /** Hosts we wrote to: what comes from them says nothing about who can reach us. */
   const contacted = createRecentSet(RECENT_MS, MAX_RECENT, clock)
+  /** Endpoints pinged to see whether they belong into the table, and before a large reply. */
   const checking = new Set<string>()
+  const proving = new Set<string>()
   const stats = { queries: 0, malformed: 0, overBudget: 0, withheld: 0 }
 
   function onDatagram(datagram: Uint8Array, from: PeerAddress): void {
@@ -159,12 +161,12 @@ export function createFamilyNode(
     short: Uint8Array,
   ): Promise<void> {
     stats.withheld++
-    const key = `prove ${endpointKey(from)}`
+    const key = endpointKey(from)
     let outcome: Outcome = { kind: 'unsent' }
-    if (!checking.has(key) && checking.size < MAX_CHECKS) {
-      checking.add(key)
+    if (!proving.has(key) && proving.size < MAX_CHECKS) {
+      proving.add(key)
       outcome = await ask(from, { method: 'ping' })
-      checking.delete(key)
+      proving.delete(key)
     }
     const full =
       outcome.kind === 'response' && server.answer(query, { ...from, queryBytes, proven: true })

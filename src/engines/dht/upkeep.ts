@@ -5,6 +5,8 @@ import type { RandomBytes } from './node-id.ts'
 /** Silent nodes asked in one round; the background budget spreads them further. */
 const PINGS_A_ROUND = 16
 const SAVE_EVERY_MS = 15 * 60_000
+/** The first time sooner: a box that loses power on its first evening shall know its way back. */
+const FIRST_SAVE_MS = 60_000
 /** A refresh waits its turn in the budget, so one round may outlast the pause between two. */
 const REFRESHES_A_ROUND = 4
 
@@ -23,7 +25,7 @@ export function createUpkeep(deps: UpkeepDeps) {
   const stopping = new AbortController()
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> | undefined
-  let savedAt = performance.now()
+  let saveAt = performance.now() + FIRST_SAVE_MS
 
   async function tend(family: FamilyNode): Promise<void> {
     const table = family.table()
@@ -42,8 +44,8 @@ export function createUpkeep(deps: UpkeepDeps) {
     deps.sweep()
     deps.review()
     await Promise.all(deps.families.map(tend))
-    if (performance.now() - savedAt < SAVE_EVERY_MS) return
-    savedAt = performance.now()
+    if (performance.now() < saveAt) return
+    saveAt = performance.now() + SAVE_EVERY_MS
     await deps.save()
   }
 

@@ -5,6 +5,7 @@ import { describe, it, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { decode, encode } from '../../../src/base/bencode.ts'
 import { infoHash } from '../../../src/base/hashes.ts'
+import { decodeMessage } from '../../../src/engines/dht/krpc.ts'
 import { createSigner, linkValue, peersOf } from '../../compliance/dht-node.ts'
 import { until } from '../../support/until.ts'
 import { bitFlips, brokenDatagrams, goodQueries, query } from './datagrams.ts'
@@ -111,6 +112,37 @@ describe('the DHT node under attack', () => {
       for (const reply of replies)
         assert.ok(reply.length <= 3 * datagram.length, `${what}: ${reply.length} bytes`)
     }
+  })
+
+  it('fits peers and nodes into 1200 bytes for an address that has proven itself', async (t) => {
+    const { socket, clock } = await nodeBehind(t, { max_peers_per_torrent: 200 })
+    await fillWith(socket, 200)
+    const [host, port] = ['203.0.113.50', 4000]
+    const get = goodQueries['get_peers'] ?? PING
+    const replyTo = (datagram: Uint8Array): Uint8Array => {
+      const from = socket.sent.length
+      socket.inject(datagram, host, port)
+      const reply = socket.sent
+        .slice(from)
+        .find((one) => one.host === host && isReply(one.datagram))
+      return reply?.datagram ?? new Uint8Array(0)
+    }
+    const short = replyTo(get)
+    // The strangers of before are being pinged as well; their turns end first.
+    const ping = await until('a ping', () => {
+      clock.at += 1000
+      replyTo(get)
+      return socket.sent.find((one) => one.host === host && !isReply(one.datagram))
+    })
+    const message = decode(ping.datagram)
+    assert.ok(message instanceof Map)
+    const id = new Uint8Array(20).fill(0x61)
+    socket.inject(encode({ t: message.get('t') ?? 0, y: 'r', r: { id } }), host, port)
+    const full = replyTo(get)
+    assert.ok(short.length <= 3 * get.length && full.length > short.length)
+    assert.ok(full.length <= 1200, `${full.length} bytes`)
+    const body = decodeMessage(full)
+    assert.ok(body?.kind === 'response' && body.peers.length === 50)
   })
 
   it('sends a large item to a stranger only after it answered a ping', async (t) => {
