@@ -12,6 +12,7 @@ import {
   SNIFF_BYTES,
   sniffType,
   type Span,
+  UNKNOWN_TYPE,
   type Validators,
 } from '../http/index.ts'
 import { SMALL_FILE_BYTES, type Content } from './content.ts'
@@ -50,6 +51,10 @@ export function createServeFile(content: Content, ready: ReadyAnswers): ServeFil
     const known = view.prepared.sniffed.get(file.index)
     if (known !== undefined) return known
     const head = { start: 0, end: Math.min(SNIFF_BYTES, file.length) }
+    const { headers, method } = exchange.req
+    // A reader of the middle, or of the headers, must not wait for a beginning that nobody has yet.
+    const mayWait = method === 'GET' && headers.range === undefined
+    if (!mayWait && !content.isLocal(view, file, head)) return UNKNOWN_TYPE
     checkLocal(exchange, view, file, head)
     const type = sniffType(await content.bytes(view, file, head, exchange.signal()))
     view.prepared.sniffed.set(file.index, type)

@@ -6,7 +6,7 @@ export {
   type AddressSet,
 } from './client-address.ts'
 export { precondition, rangeApplies, type Validators } from './conditional.ts'
-export { typeByName } from './content-type.ts'
+export { typeByName, UNKNOWN_TYPE } from './content-type.ts'
 export { contentDisposition } from './disposition.ts'
 export { BadRequest, UpgradeRefused } from './errors.ts'
 export { html, page, type Html } from './html.ts'

@@ -95,6 +95,17 @@ describe('content that is on its way', () => {
     assert.equal(asked.length, 1)
   })
 
+  it('serves the middle of a file without extension whose beginning nobody has', async () => {
+    const { infoHash } = await fixture.add({ film: bytes }, { name: 'untyped', missing: true })
+    fixture.arrive(infoHash, 0, MB, 2 * MB)
+    const host = hostOfTorrent(infoHash)
+    const range = `bytes=${MB}-${2 * MB - 1}`
+    const middle = await fixture.ask(host, '/film', { headers: { range } })
+    assert.equal(middle.status, 206)
+    assert.equal(middle.headers['content-type'], 'application/octet-stream')
+    assert.equal((await fixture.ask(host, '/film', { method: 'HEAD' })).status, 200)
+  })
+
   it('answers several ranges of a file that is not whole', async () => {
     const { infoHash, host } = await film()
     fixture.arrive(infoHash, 0, 0, 65_536)
