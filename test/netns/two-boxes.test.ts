@@ -46,7 +46,7 @@ describe('two boxes in one network', { skip }, () => {
     const tab = await chromium.newPage()
     await tab.goto(`http://${host}.localhost:${b.port('http')}/`)
     assert.equal(await tab.title(), 'First light')
-    const color = await tab.locator('#p').evaluate('e => getComputedStyle(e).color')
+    const color = await tab.evaluate(`getComputedStyle(document.querySelector('#p')).color`)
     assert.equal(color, 'rgb(1, 2, 3)')
     await tab.goto(`http://${host}.localhost:${b.port('http')}/sub/`)
     assert.equal(await tab.title(), 'Below')

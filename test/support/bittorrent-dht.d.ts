@@ -37,7 +37,10 @@ declare module 'bittorrent-dht' {
     addNode(node: { host: string; port: number }): void
     announce(infoHash: string, port: number, done: (error: Error | null) => void): void
     lookup(infoHash: string, done: (error: Error | null, peers: number) => void): () => void
-    put(options: PutOptions, done: (error: Error | null, hash: Buffer, stored: number) => void): void
+    put(
+      options: PutOptions,
+      done: (error: Error | null, hash: Buffer, stored: number) => void,
+    ): void
     get(
       hash: Buffer | string,
       options: { salt?: Buffer; cache?: boolean },

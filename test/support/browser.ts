@@ -1,7 +1,9 @@
 /** Debian's Chromium, headless, driven through playwright-core, alone with what the test shows it. */
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Browser, chromium } from 'playwright-core'
+import { familyOf } from './processes.ts'
 import { type Cleanup, finallyDo, tempFolder } from './temp.ts'
 
 export const CHROMIUM = '/usr/bin/chromium'
@@ -34,6 +36,12 @@ export async function browser(
     headless: true,
     args: [...SWITCHES, ...(options.switches ?? [])],
   })
-  finallyDo(t, () => opened.close())
+  finallyDo(t, async () => {
+    await Promise.race([opened.close(), sleep(5000, undefined, { ref: false })])
+    // Now and then it does not answer any more, and would hold the test run for ever.
+    for (const { pid, command } of await familyOf(process.pid)) {
+      if (command.includes('chromium')) process.kill(pid, 'SIGKILL')
+    }
+  })
   return opened
 }

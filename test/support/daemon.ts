@@ -1,8 +1,8 @@
 /** A whole btlinkd of a test: its own state, free ports, no network but the one the test gives it. */
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Answer, curl, type CurlOptions } from './curl.ts'
-import { run, type Running, type RunResult, start } from './processes.ts'
+import { familyOf, run, type Running, type RunResult, start } from './processes.ts'
 import { ROOT } from './sources.ts'
 import { type Cleanup, tempFolder } from './temp.ts'
 import { until } from './until.ts'
@@ -67,30 +67,6 @@ function configuration(options: DaemonOptions): Record<string, Section> {
     base[name] = { ...base[name], ...section }
   }
   return base
-}
-
-async function childrenOf(parent: number): Promise<{ pid: number; command: string }[]> {
-  const found: { pid: number; command: string }[] = []
-  for (const entry of await readdir('/proc')) {
-    if (!/^\d+$/.test(entry)) continue
-    try {
-      const stat = await readFile(`/proc/${entry}/stat`, 'utf8')
-      const ppid = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
-      if (ppid !== parent) continue
-      const command = (await readFile(`/proc/${entry}/cmdline`, 'utf8')).replaceAll('\0', ' ')
-      found.push({ pid: Number(entry), command })
-    } catch {
-      // It ended while we looked.
-    }
-  }
-  return found
-}
-
-/** Every process below `pid`. */
-export async function familyOf(pid: number): Promise<{ pid: number; command: string }[]> {
-  const children = await childrenOf(pid)
-  const below = await Promise.all(children.map((child) => familyOf(child.pid)))
-  return [...children, ...below.flat()]
 }
 
 /** Starts a daemon and waits until it answers. */

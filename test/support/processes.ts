@@ -2,6 +2,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Cleanup, finallyDo } from './temp.ts'
@@ -194,4 +195,28 @@ export function missing(...programs: string[]): string | false {
   const what = `needs ${absent.join(', ')}: see npm test's set-up`
   if (process.env['CI'] !== undefined && process.env['CI'] !== '') throw new Error(what)
   return what
+}
+
+async function childrenOf(parent: number): Promise<{ pid: number; command: string }[]> {
+  const found: { pid: number; command: string }[] = []
+  for (const entry of await readdir('/proc')) {
+    if (!/^\d+$/.test(entry)) continue
+    try {
+      const stat = await readFile(`/proc/${entry}/stat`, 'utf8')
+      const ppid = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+      if (ppid !== parent) continue
+      const command = (await readFile(`/proc/${entry}/cmdline`, 'utf8')).replaceAll('\0', ' ')
+      found.push({ pid: Number(entry), command })
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  return found
+}
+
+/** Every process below `pid`. */
+export async function familyOf(pid: number): Promise<{ pid: number; command: string }[]> {
+  const children = await childrenOf(pid)
+  const below = await Promise.all(children.map((child) => familyOf(child.pid)))
+  return [...children, ...below.flat()]
 }
