@@ -127,7 +127,10 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
     async start(signal) {
       signal.throwIfAborted()
       stopping = new AbortController()
-      await host.start(() => residents.onClientLost())
+      await host.start({
+        lost: () => residents.onClientLost(),
+        back: () => residents.onClientBack(),
+      })
       background = resumeAll(stopping.signal).catch((error: unknown) =>
         log.warn({ err: error }, 'seeded torrents could not be listed'),
       )

@@ -18,6 +18,8 @@ const GROUPS = { udp4: '239.192.152.143', udp6: 'ff15::efc0:988f' } as const
 const MAX_PACKET = 1400
 const MAX_HASHES = 20
 const ANNOUNCE_MS = 5 * 60_000
+// A box is up before its network is.
+const LOOK_MS = 2000
 // Who is new hears of us soon, even where we announced just before it listened.
 const REPLY_PAUSE_MS = 2000
 const MAX_KNOWN = 200
@@ -93,6 +95,9 @@ export function createLsd(
   const sockets = new Map<Family, Socket>()
   const sought = new Map<InfoHash, Entry>()
   const replies = new Set<InfoHash>()
+  const joined = new Set<string>()
+  let announcedAt = 0
+  let sending: Promise<void> = Promise.resolve()
   let replying: NodeJS.Timeout | undefined
   let timer: NodeJS.Timeout | undefined
   let second = 0
@@ -109,25 +114,35 @@ export function createLsd(
     return [...new Set(own)]
   }
 
+  async function send(family: Family, socket: Socket, address: string, packet: Uint8Array) {
+    try {
+      socket.setMulticastInterface(address)
+      await new Promise<void>((resolve, reject) => {
+        socket.send(packet, PORT, GROUPS[family], (error) => {
+          if (error) reject(error)
+          else resolve()
+        })
+      })
+    } catch (error) {
+      log.debug({ err: error, address }, 'local discovery could not send')
+    }
+  }
+
   function say(hashes: InfoHash[]): void {
     const port = deps.port()
     if (port === 0 || hashes.length === 0) return
-    for (const [family, socket] of sockets) {
-      const packet = encodeAnnouncement(family, { port, infoHashes: hashes, cookie })
-      for (const address of interfaces(family)) {
-        try {
-          socket.setMulticastInterface(address)
-          socket.send(packet, PORT, GROUPS[family], (error) => {
-            if (error) log.debug({ err: error }, 'local discovery could not send')
-          })
-        } catch (error) {
-          log.debug({ err: error, address }, 'local discovery could not send')
-        }
-      }
-    }
     for (const hash of hashes) {
       const entry = sought.get(hash)
       if (entry) entry.saidAt = performance.now()
+    }
+    for (const [family, socket] of sockets) {
+      const packet = encodeAnnouncement(family, { port, infoHashes: hashes, cookie })
+      for (const address of interfaces(family)) {
+        // One after the other: the interface belongs to the socket, not to the packet.
+        sending = sending.then(async () => {
+          if (sockets.get(family) === socket) await send(family, socket, address, packet)
+        })
+      }
     }
   }
 
@@ -166,14 +181,35 @@ export function createLsd(
     if (replies.size > 0) replying = setTimeout(reply, REPLY_PAUSE_MS).unref()
   }
 
-  function join(family: Family, socket: Socket): void {
-    for (const address of interfaces(family)) {
-      try {
-        socket.addMembership(GROUPS[family], address)
-      } catch (error) {
-        log.debug({ err: error, address }, 'local discovery does not reach an interface')
+  /** Joins the groups on interfaces that came since; returns whether there were any. */
+  function join(): boolean {
+    let isNew = false
+    for (const [family, socket] of sockets) {
+      const present = interfaces(family)
+      for (const gone of joined) {
+        if (gone.startsWith(family) && !present.includes(gone.slice(5))) joined.delete(gone)
+      }
+      for (const address of present) {
+        if (joined.has(`${family} ${address}`)) continue
+        joined.add(`${family} ${address}`)
+        isNew = true
+        try {
+          socket.addMembership(GROUPS[family], address)
+        } catch (error) {
+          log.debug({ err: error, address }, 'local discovery does not reach an interface')
+        }
       }
     }
+    return isNew
+  }
+
+  function upkeep(): void {
+    const isNew = join()
+    if (!isNew && performance.now() - announcedAt < ANNOUNCE_MS) return
+    announcedAt = performance.now()
+    for (const entry of sought.values()) entry.known.clear()
+    const hashes = [...sought.keys()]
+    for (let at = 0; at < hashes.length; at += MAX_HASHES) say(hashes.slice(at, at + MAX_HASHES))
   }
 
   async function open(family: Family): Promise<void> {
@@ -186,7 +222,6 @@ export function createLsd(
       })
       socket.setMulticastTTL(1)
       socket.on('error', (error) => log.debug({ err: error }, 'local discovery failed'))
-      join(family, socket)
       sockets.set(family, socket)
     } catch (error) {
       socket.close()
@@ -199,13 +234,9 @@ export function createLsd(
       if (!config.lsd) return
       await open('udp4')
       await open('udp6')
-      timer = setInterval(() => {
-        for (const [family, socket] of sockets) join(family, socket)
-        const hashes = [...sought.keys()]
-        for (const entry of sought.values()) entry.known.clear()
-        for (let at = 0; at < hashes.length; at += MAX_HASHES)
-          say(hashes.slice(at, at + MAX_HASHES))
-      }, ANNOUNCE_MS).unref()
+      join()
+      announcedAt = performance.now()
+      timer = setInterval(upkeep, LOOK_MS).unref()
     },
     async stop() {
       clearInterval(timer)
@@ -213,6 +244,8 @@ export function createLsd(
       replying = undefined
       const open = [...sockets.values()]
       sockets.clear()
+      joined.clear()
+      await sending
       await Promise.all(
         open.map(
           (socket) =>

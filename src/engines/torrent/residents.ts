@@ -65,6 +65,7 @@ export interface Residents {
   seed(resident: Resident, announceDht: boolean): void
   drop(infoHash: InfoHash, reason: Error, removeData: boolean): Promise<void>
   onClientLost(): void
+  onClientBack(): void
   stats(): Stats
   stop(): Promise<void>
 }
@@ -306,6 +307,13 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
         resident.swarm = undefined
         resident.searching?.abort()
         resident.searching = undefined
+      }
+    },
+    onClientBack() {
+      for (const resident of byHash.values()) {
+        if (!resident.seeding && resident.torrent.wants.size === 0) continue
+        enter(resident)
+        search(resident)
       }
     },
     stats: () => ({

@@ -20,6 +20,7 @@ import { createTrackers } from './trackers.ts'
 const USER_AGENT = 'btlinkd'
 // A connection that says nothing for so long was never a peer.
 const MAX_SILENT_CONNECTIONS = 64
+const RESTART_MS = 5000
 
 export interface SwarmHostDeps {
   dht: Pick<DhtNode, 'peers' | 'announce'>
@@ -27,12 +28,18 @@ export interface SwarmHostDeps {
   clock: Clock
 }
 
+export interface HostEvents {
+  /** The client ended by itself: every torrent has left the swarm. */
+  lost(): void
+  /** It listens again. */
+  back(): void
+}
+
 export interface SwarmHost {
   readonly bans: BanList
   isRunning(): boolean
   port(): number
-  /** @param lost the client ended by itself; every torrent has left the swarm */
-  start(lost: () => void): Promise<void>
+  start(events: HostEvents): Promise<void>
   stop(): Promise<void>
   join(
     torrent: Pick<SwarmDeps, 'metainfo' | 'have' | 'uploads' | 'failed'>,
@@ -61,12 +68,28 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
   const bans = createBanList(() => clock.now())
   const open = new Set<object>()
   let client: WebTorrent | undefined
+  let restarting: NodeJS.Timeout | undefined
   const port = () => (client?.listening === true ? client.torrentPort : 0)
   const trackers = createTrackers({ log, port }, config)
   const lsd = createLsd({ log, port, clock }, config)
   const discovery = createDiscovery({ dht, log, trackers, lsd })
 
-  async function listen(lost: () => void): Promise<WebTorrent> {
+  function again(events: HostEvents): void {
+    clearTimeout(restarting)
+    restarting = setTimeout(() => {
+      void (async () => {
+        try {
+          client = await listen(events)
+          events.back()
+        } catch (error) {
+          log.warn({ err: error }, 'the torrent client cannot be started again yet')
+          if (restarting) again(events)
+        }
+      })()
+    }, RESTART_MS).unref()
+  }
+
+  async function listen(events: HostEvents): Promise<WebTorrent> {
     const fresh = new WebTorrent({
       torrentPort: config.port,
       maxConns: config.max_connections_per_torrent,
@@ -90,7 +113,8 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
       if (!started || client !== fresh) return
       log.error({ err: error }, 'the torrent client ended and is started again')
       client = undefined
-      lost()
+      events.lost()
+      again(events)
     })
     try {
       await once(fresh, 'listening', { signal: failed.signal })
@@ -117,12 +141,14 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
     bans,
     isRunning: () => client !== undefined,
     port,
-    async start(lost) {
+    async start(events) {
       hardenWires()
-      client = await listen(lost)
+      client = await listen(events)
       await lsd.start()
     },
     async stop() {
+      clearTimeout(restarting)
+      restarting = undefined
       await lsd.stop()
       trackers.stop()
       const ending = client
