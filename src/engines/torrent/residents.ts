@@ -1,4 +1,5 @@
 /** The torrents the engine keeps in mind: who joins the swarm, who leaves it again, and who is announced. */
+import { codeOf, messageOf } from '../../base/errors.ts'
 import type { InfoHash } from '../../base/hashes.ts'
 import type { StoreLayout } from '../../base/layout.ts'
 import { torrentInfoPath } from '../../base/layout.ts'
@@ -12,7 +13,7 @@ import { formatPeerAddress } from '../../base/peer-address.ts'
 import { writeFileOnce } from './write-once.ts'
 import { createAnnouncer } from './announcer.ts'
 import type { SwarmConfig } from './config.ts'
-import { TorrentDropped, TorrentFull, TorrentNotRunning } from './errors.ts'
+import { TorrentDisk, TorrentDropped, TorrentFull, TorrentNotRunning } from './errors.ts'
 import { createFilePool } from './file-pool.ts'
 import { type KnownDeps, type KnownTorrent, openTorrent } from './known-torrent.ts'
 import { createScheduler, isWebSource, type Scheduler } from './scheduler.ts'
@@ -254,13 +255,22 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
     return resident
   }
 
+  async function unfold(metainfo: Metainfo, trusted: boolean): Promise<KnownTorrent> {
+    try {
+      const torrent = await openTorrent(known, metainfo, trusted)
+      await writeFileOnce(torrentInfoPath(layout, metainfo.infoHash), metainfo.info)
+      return torrent
+    } catch (error) {
+      throw new TorrentDisk(metainfo.infoHash, codeOf(error) ?? messageOf(error), { cause: error })
+    }
+  }
+
   return {
     get: (infoHash) => byHash.get(infoHash),
     all: () => [...byHash.values()],
     async open(metainfo, trusted) {
       if (stopping.signal.aborted) stopping = new AbortController()
-      const torrent = await openTorrent(known, metainfo, trusted)
-      await writeFileOnce(torrentInfoPath(layout, metainfo.infoHash), metainfo.info)
+      const torrent = await unfold(metainfo, trusted)
       const resident = furnish(torrent)
       byHash.set(metainfo.infoHash, resident)
       if (trusted) await torrent.save()

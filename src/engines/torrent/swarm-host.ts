@@ -1,5 +1,6 @@
 /** The one webtorrent client of the process: its port, its limits, and the ways to find peers. */
-import { EventEmitter, once } from 'node:events'
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import WebTorrent from 'webtorrent'
 import { messageOf } from '../../base/errors.ts'
 import type { Clock } from '../../base/ports/clock.ts'
@@ -12,7 +13,7 @@ import { createDiscovery, type Sought } from './discovery.ts'
 import { TorrentBindFailed } from './errors.ts'
 import { hardenWires } from './harden-wire.ts'
 import { createLsd } from './lsd.ts'
-import { type BanList, createBanList } from './peer-policy.ts'
+import { type BanList, createBanList, reachOf } from './peer-policy.ts'
 import type { Scheduler } from './scheduler.ts'
 import { joinSwarm, type Swarm, type SwarmDeps } from './swarm.ts'
 import { createTrackers } from './trackers.ts'
@@ -20,6 +21,7 @@ import { createTrackers } from './trackers.ts'
 const USER_AGENT = 'btlinkd'
 // A connection that says nothing for so long was never a peer.
 const MAX_SILENT_CONNECTIONS = 64
+const MAX_PER_ADDRESS = 12
 const RESTART_MS = 5000
 
 export interface SwarmHostDeps {
@@ -66,13 +68,26 @@ const limitOf = (bytesPerSecond: number) => (bytesPerSecond > 0 ? bytesPerSecond
 export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): SwarmHost {
   const { dht, log, clock } = deps
   const bans = createBanList(() => clock.now())
-  const open = new Set<object>()
+  const callers = new Map<string, number>()
   let client: WebTorrent | undefined
   let restarting: NodeJS.Timeout | undefined
   const port = () => (client?.listening === true ? client.torrentPort : 0)
   const trackers = createTrackers({ log, port }, config)
   const lsd = createLsd({ log, port, clock }, config)
   const discovery = createDiscovery({ dht, log, trackers, lsd })
+
+  /** One address alone must not take every place, least of all with sockets that say nothing. */
+  function admit(socket: Socket): void {
+    const address = socket.remoteAddress ?? ''
+    const count = (callers.get(address) ?? 0) + 1
+    callers.set(address, count)
+    socket.once('close', () => {
+      const left = (callers.get(address) ?? 1) - 1
+      if (left > 0) callers.set(address, left)
+      else callers.delete(address)
+    })
+    if (count > MAX_PER_ADDRESS && reachOf(address) !== 'loopback') socket.destroy()
+  }
 
   function again(events: HostEvents): void {
     clearTimeout(restarting)
@@ -126,15 +141,12 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
     const server = fresh._connPool?.tcpServer
     if (server) {
       server.maxConnections = config.max_connections + MAX_SILENT_CONNECTIONS
-      server.on('connection', (socket: EventEmitter) => {
-        open.add(socket)
-        socket.once('close', () => open.delete(socket))
-      })
+      server.on('connection', admit)
     }
     return fresh
   }
 
-  const outgoing = () =>
+  const connections = () =>
     (client?.torrents ?? []).reduce((sum, torrent) => sum + torrent._numConns, 0)
 
   return {
@@ -167,7 +179,7 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
           bans,
           log,
           scheduler,
-          openConnections: () => Math.max(outgoing(), open.size),
+          openConnections: connections,
         },
         {
           maxConnections: config.max_connections,
@@ -183,7 +195,7 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
       return (await dht.announce(infoHash, port(), signal)).stored
     },
     stats: () => ({
-      connections: outgoing(),
+      connections: connections(),
       banned_peers: bans.size,
       download_bytes_per_second: Math.round(client?.downloadSpeed ?? 0),
       upload_bytes_per_second: Math.round(client?.uploadSpeed ?? 0),
