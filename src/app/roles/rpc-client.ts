@@ -144,7 +144,17 @@ export function createRpcClient(role: string, path: string): RpcClient {
     }
   }
 
+  /** Ends where its signal aborts, as the streams of the ports do; other failures are thrown. */
   async function* stream(method: string, args: readonly unknown[]): AsyncGenerator {
+    const { signal } = splitSignal(args)
+    try {
+      yield* read(method, args)
+    } catch (error) {
+      if (!signal?.aborted) throw error
+    }
+  }
+
+  async function* read(method: string, args: readonly unknown[]): AsyncGenerator {
     const queue: Reply[] = []
     let failure: Error | undefined
     let wake: () => void = () => {}

@@ -20,4 +20,3 @@ export const NotLocal = declareError(
   '%s is not on this box, and the request forbids asking the network',
   412,
 )
-export const NotOpen = declareError('BTL_ERR_LIBRARY_NOT_OPEN', '%s was not opened', 500)

@@ -15,7 +15,7 @@ import type { SiteStore, TorrentFolders } from '../../base/ports/store.ts'
 import type { AddOptions, SwarmHints, TorrentEngine } from '../../base/ports/torrent-engine.ts'
 import { createSingleFlight } from '../../base/single-flight.ts'
 import type { LibraryConfig } from './config.ts'
-import { BadMetainfo, MetainfoTimeout, NotLocal, NotOpen, Stalled } from './errors.ts'
+import { BadMetainfo, MetainfoTimeout, NotLocal, Stalled } from './errors.ts'
 import { createOpenedTorrent, type OpenedTorrent } from './opened-torrent.ts'
 import { readVerified } from './reader.ts'
 import { findReuse } from './reuse.ts'
@@ -191,8 +191,10 @@ export function createLibrary(
       return torrent?.isLocal(fileIndex, range ?? { start: 0, end: length }) ?? false
     },
     async *available(infoHash, fileIndex, range, signal) {
-      const torrent = opened.get(infoHash)
-      if (!torrent) throw new NotOpen(infoHash)
+      // It may have made place for others since it was opened.
+      const torrent =
+        opened.get(infoHash) ??
+        (await flights.run(infoHash, (given) => openNew(infoHash, {}, given), signal))
       if (torrent.isLocal(fileIndex, range)) {
         if (range.end > range.start) yield range
         return
