@@ -47,7 +47,7 @@ async function farEnd(
 complyAsDhtNode('the remote DHT node', async () => {
   const network = await startNetwork(4)
   const cleanups: (() => unknown)[] = []
-  const t: Cleanup = { after: (cleanup: () => unknown) => void cleanups.push(cleanup) } as Cleanup
+  const t: Cleanup = { after: (cleanup: () => unknown) => void cleanups.push(cleanup) }
   const nodes: DhtNode[] = []
   for (const { node } of network.nodes) {
     const far = await farEnd(await tempFolder(t, 'rpc'), { dht: node })
