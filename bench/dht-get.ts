@@ -9,6 +9,9 @@
 import { fork } from 'node:child_process'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SignedItem } from '../src/base/ports/dht-node.ts'
 import { mutableTarget } from '../src/base/bep44.ts'
@@ -41,8 +44,15 @@ function slowSocket(): Socket {
   })
 }
 
+/** The child is ended, not stopped, so its nodes' states lie where the parent clears them. */
+const folder = process.argv[3] ?? (await mkdtemp(join(tmpdir(), 'btl-bench-dht-')))
+let states = 0
+
 const ours = async (bootstrap: string[]): Promise<TestNode> =>
-  startNode({ bootstrap_nodes: bootstrap }, { openSocket: slowSocket })
+  startNode(
+    { bootstrap_nodes: bootstrap },
+    { openSocket: slowSocket, statePath: join(folder, `${process.pid}-${++states}`) },
+  )
 const foreign = async (bootstrap: string[]): Promise<ForeignNode> =>
   startForeignNode(bootstrap, { socket: slowSocket() })
 
@@ -118,8 +128,12 @@ const p95 = ({ ms }: Times): number => percentile(ms, 0.95)
 const found = ({ found: hits, ms }: Times): number => (100 * hits) / ms.length
 
 async function main(run: Bench): Promise<void> {
-  const child = fork(import.meta.filename, ['network'], { stdio: 'inherit' })
-  run.after(() => void child.kill())
+  run.after(async () => rm(folder, { recursive: true, force: true }))
+  const child = fork(import.meta.filename, ['network', folder], { stdio: 'inherit' })
+  run.after(async () => {
+    child.kill()
+    await once(child, 'exit')
+  })
   const { bootstrap } = await answer<{ bootstrap: string }>(child)
   const mine = await ours([bootstrap])
   run.after(async () => mine.stop())

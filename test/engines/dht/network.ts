@@ -46,7 +46,13 @@ export async function startNode(
   const statePath = deps.statePath ?? (await mkdtemp(join(tmpdir(), 'btl-dht-')))
   const config = localConfig({ bind_address: freshHost(), ...overrides })
   const node = createDhtNode({ log: silentLog, clock: systemClock, ...deps, statePath }, config)
-  await node.start(new AbortController().signal)
+  const clear = async (): Promise<void> => {
+    if (!deps.statePath) await rm(statePath, { recursive: true, force: true })
+  }
+  await node.start(new AbortController().signal).catch(async (error: unknown) => {
+    await clear()
+    throw error
+  })
   const { port } = await node.info()
   const host = config.bind_address
   return {
@@ -57,7 +63,7 @@ export async function startNode(
     address: `${host}:${port}`,
     async stop() {
       await node.stop()
-      if (!deps.statePath) await rm(statePath, { recursive: true, force: true })
+      await clear()
     },
   }
 }
