@@ -131,6 +131,7 @@ async function main(run: Bench): Promise<void> {
   run.after(async () => rm(folder, { recursive: true, force: true }))
   const child = fork(import.meta.filename, ['network', folder], { stdio: 'inherit' })
   run.after(async () => {
+    if (child.exitCode !== null) return
     child.kill()
     await once(child, 'exit')
   })
