@@ -43,7 +43,7 @@ export function composeWeb(config: Config): ComposedRole {
   const resolver = createResolver({ dht, sites, clock, log }, config.btlink)
   const library = createLibrary({ engine, torrents, sites, layout, log }, config.btlink)
   const publisher = createPublisher(
-    { store, engine, dht, library, clock, log },
+    { store, engine, dht, library, clock, log, ownFolders: [stateDir] },
     { publish: config.publish, uploads, storage: config.storage },
   )
   const gateway = createGateway(

@@ -97,7 +97,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     return EXIT.ok
   } catch (error) {
     const lines = messageOf(error).split('\n')
-    for (const line of lines) process.stderr.write(`btlinkd ${name}: ${line}\n`)
+    for (const line of lines) process.stderr.write(`btlinkd ${name.slice(0, 60)}: ${line}\n`)
     return exitCodeOf(error)
   }
 }

@@ -12,6 +12,7 @@ import type { Log } from '../../base/ports/log.ts'
 import type { Site, SiteVersion, Store } from '../../base/ports/store.ts'
 import type { TorrentEngine } from '../../base/ports/torrent-engine.ts'
 import { createAnnouncer } from './announcer.ts'
+import { refuseOwn } from './apart.ts'
 import type { PublisherConfig } from './config.ts'
 import { BadSalt, NoRecord, NoTorrent } from './errors.ts'
 import { createKeeper } from './keeper.ts'
@@ -29,6 +30,8 @@ export interface PublisherDeps {
   library: Pick<Library, 'open' | 'isLocal'>
   clock: Clock
   log: Log
+  /** The daemon's own folders: neither they nor what holds them is ever published. */
+  ownFolders: readonly string[]
 }
 
 export interface PublisherService extends Publisher, Component {
@@ -181,6 +184,7 @@ export function createPublisher(deps: PublisherDeps, config: PublisherConfig): P
     signal: AbortSignal,
   ): Promise<{ publication: Publication; fingerprint: string }> {
     const place = resolve(folder)
+    await refuseOwn(place, deps.ownFolders)
     const salt = saltOf(options)
     const key = await store.keys.publicKey(options.keyName)
     const site = key && sites.site(key, salt)

@@ -16,6 +16,14 @@ const READ_BYTES = 262_144
 // Reading goes on while so many earlier files are being synced: most of the time of a small file.
 const PUTS_UNDER_WAY = 8
 const TRIES = 3
+// The store names its own failures: these come from the folder.
+const UNREADABLE: Readonly<Record<string, string>> = {
+  EACCES: 'a file may not be read',
+  EPERM: 'a file may not be read',
+  EIO: 'a file cannot be read from its disk',
+  EINVAL: 'a file cannot be read as others are',
+  ENAMETOOLONG: 'a path in it is too long',
+}
 
 export interface ReadFolder {
   torrent: MadeTorrent
@@ -144,13 +152,14 @@ export async function readFolder(
   signal?: AbortSignal,
 ): Promise<ReadFolder> {
   for (let left = TRIES; left > 0; left--) {
-    const found = await walkFolder(folder, options.maxFiles, signal)
     try {
+      const found = await walkFolder(folder, options.maxFiles, signal)
       const torrent = await readOnce(store, found, { ...options, last: left === 1 }, signal)
       if (torrent) return { torrent, found }
     } catch (error) {
       const code = codeOf(error)
-      if (code === 'EACCES') throw new BadFolder(folder, 'a file may not be read', { cause: error })
+      const unreadable = code === undefined ? undefined : UNREADABLE[code]
+      if (unreadable !== undefined) throw new BadFolder(folder, unreadable, { cause: error })
       const isMoving = code === 'ENOENT' || code === 'ELOOP' || error instanceof Changing
       if (!isMoving) throw error
     }

@@ -88,7 +88,15 @@ export async function openBox(t: Cleanup, options: BoxOptions = {}): Promise<Box
     storage: { ...publisherConfig.storage, ...options.config?.storage },
   }
   const clock = { now: () => Date.now() }
-  const deps = { store, engine, dht: dht.node(), library, clock, log: silentLog }
+  const deps = {
+    store,
+    engine,
+    dht: dht.node(),
+    library,
+    clock,
+    log: silentLog,
+    ownFolders: [state],
+  }
   const publisher = createPublisher(deps, config)
   const parts = [store, engine, library, publisher]
   for (const part of parts) await part.start(new AbortController().signal)

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { open, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { open, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { describe, it } from 'node:test'
 import { infoHashOfValue, isSignedByOwner } from '../../../src/base/bep44.ts'
 import { utf8 } from '../../../src/base/bytes.ts'
 import { torrentFilePath } from '../../../src/base/layout.ts'
 import { decodeInfo } from '../../../src/base/metainfo/decode.ts'
+import { finallyDo } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import { openBox, siteFolder, writeFiles } from './box.ts'
 
@@ -190,6 +191,32 @@ describe('publishing a folder', () => {
       shelves.filter((name) => name.includes('/')),
       [],
     )
+  })
+
+  it('refuses the state folder, whatever is in it and whatever holds it, by any name', async (t) => {
+    const box = await openBox(t)
+    const outside = await siteFolder(t, files)
+    const link = join(outside, 'link')
+    await symlink(box.state, link)
+    for (const folder of [box.state, join(box.state, 'keys'), dirname(box.state), '/', link]) {
+      await assert.rejects(
+        box.publisher.folder(folder, key),
+        { code: 'BTL_ERR_PUBLISH_BAD_FOLDER', message: /keeps its keys/ },
+        folder,
+      )
+    }
+    // A neighbour whose name begins alike is another folder.
+    await writeFiles(`${box.state}-site`, files)
+    finallyDo(t, () => rm(`${box.state}-site`, { recursive: true }))
+    assert.ok((await box.publisher.folder(`${box.state}-site`, key)).changed)
+  })
+
+  it('says that a folder cannot be read, also to root', async (t) => {
+    const box = await openBox(t)
+    await assert.rejects(box.publisher.folder('/proc/self/attr', key), {
+      code: 'BTL_ERR_PUBLISH_BAD_FOLDER',
+      message: /read/,
+    })
   })
 
   it('is called by its title while it is the same folder, else by its own name', async (t) => {
