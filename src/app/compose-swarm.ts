@@ -19,11 +19,15 @@ export function composeSwarm(config: Config): ComposedRole {
   const dht = config.dht.enabled
     ? createDhtNode({ log, clock, statePath }, config.dht)
     : createNoDht()
-  const torrent = createTorrentEngine({ dht, layout, log, clock }, config.swarm)
+  const { announce_interval } = config.dht
+  const torrent = createTorrentEngine(
+    { dht, layout, log, clock },
+    { ...config.swarm, announce_interval },
+  )
   const rpc = createRpcServer(swarmSocket(config.state_dir), offerPorts({ dht, torrent }), log)
 
   return {
-    components: [createRunFolder(config.state_dir), dht, torrent, rpc],
+    components: [createRunFolder(config.state_dir, 'swarm'), dht, torrent, rpc],
     async listeners() {
       const [info, peers] = await Promise.all([dht.info(), torrent.listening()])
       return {

@@ -91,7 +91,7 @@ export function composeWeb(config: Config): ComposedRole {
 
   return {
     components: [
-      createRunFolder(stateDir),
+      createRunFolder(stateDir, 'web'),
       store,
       swarm,
       resolver,

@@ -1,22 +1,117 @@
-/** `<state>/run`: sockets and listeners of the running roles. */
-import { chmod, mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+/** `<state>/run`: sockets and listeners of the running roles, and the lock of each role. */
+import { chmod, mkdir, rm } from 'node:fs/promises'
+import { connect, createServer, type Server } from 'node:net'
+import { dirname, join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { codeOf, declareError, messageOf } from '../base/errors.ts'
 import type { Lifetime } from './lifecycle.ts'
+
+export const StateUnusable = declareError(
+  'BTL_ERR_APP_STATE_UNUSABLE',
+  'cannot use the state folder %s: %s',
+  500,
+)
+export const StateInUse = declareError(
+  'BTL_ERR_APP_STATE_IN_USE',
+  'another btlinkd runs on %s: stop that one first, or name another folder with --state',
+  409,
+)
 
 // Reading and writing a socket in it is what drives the daemon: the folder's mode is the authority.
 const FOLDER_MODE = 0o750
+// Linux: sun_path has 108 bytes, the last one 0; Node cuts a longer one off without a word.
+const MAX_SOCKET_PATH = 107
+// Longer than roles need to end after their supervisor was killed and brought back.
+const LOCK_WAIT_MS = 5000
+const LOCK_LOOK_MS = 100
 
 export const swarmSocket = (stateDir: string): string => join(stateDir, 'run', 'swarm.sock')
 export const adminSocket = (stateDir: string): string => join(stateDir, 'run', 'admin.sock')
+const lockSocket = (stateDir: string, role: string): string => join(stateDir, 'run', `${role}.lock`)
 
-export function createRunFolder(stateDir: string): Lifetime {
+/** Not `recursive`: that never returns where a parent says ENOENT although it is there, as /proc does. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: FOLDER_MODE })
+  } catch (error) {
+    const code = codeOf(error)
+    if (code === 'EEXIST') return
+    if (code !== 'ENOENT' || folder === dirname(folder)) throw error
+    await makeFolder(dirname(folder))
+    await mkdir(folder, { mode: FOLDER_MODE })
+  }
+}
+
+/** Whether a living process holds the lock; a killed one leaves a socket that refuses. */
+function isHeld(path: string): Promise<boolean> {
+  return new Promise((answer) => {
+    const socket = connect(path)
+    socket.once('connect', () => answer(true))
+    socket.once('error', (error) => answer(codeOf(error) === 'EAGAIN'))
+    socket.once('connect', () => socket.destroy())
+  })
+}
+
+/** @returns undefined where the name is taken, by the living or the dead */
+async function bind(path: string): Promise<Server | undefined> {
+  const server = createServer((socket) => socket.destroy())
+  return new Promise((bound, failed) => {
+    server.once('error', (error) => {
+      if (codeOf(error) === 'EADDRINUSE') bound(undefined)
+      else failed(error)
+    })
+    server.listen(path, () => bound(server.unref()))
+  })
+}
+
+/**
+ * Makes the folder and holds it for one process of this role: a second daemon on the same state
+ * must not take the sockets of the first.
+ */
+export function createRunFolder(
+  stateDir: string,
+  role: string,
+  lockWaitMs = LOCK_WAIT_MS,
+): Lifetime {
+  const path = lockSocket(stateDir, role)
+  let lock: Server | undefined
+
+  async function hold(signal: AbortSignal): Promise<void> {
+    const until = performance.now() + lockWaitMs
+    for (;;) {
+      lock = await bind(path)
+      if (lock) return
+      if (!(await isHeld(path))) await rm(path, { force: true })
+      else if (performance.now() < until) await sleep(LOCK_LOOK_MS, undefined, { signal })
+      else throw new StateInUse(stateDir)
+    }
+  }
+
   return {
     name: 'run folder',
-    async start() {
-      const folder = join(stateDir, 'run')
-      await mkdir(folder, { recursive: true, mode: FOLDER_MODE })
-      await chmod(folder, FOLDER_MODE)
+    async start(signal) {
+      const folder = resolve(stateDir, 'run')
+      const longest = [swarmSocket(stateDir), adminSocket(stateDir), path]
+      if (longest.some((one) => Buffer.byteLength(one) > MAX_SOCKET_PATH)) {
+        throw new StateUnusable(
+          stateDir,
+          `a socket in it would have a path of over ${MAX_SOCKET_PATH} bytes, choose a shorter one`,
+        )
+      }
+      try {
+        await makeFolder(folder)
+        await chmod(folder, FOLDER_MODE)
+        await hold(signal)
+      } catch (error) {
+        if (signal.aborted || error instanceof StateInUse) throw error
+        throw new StateUnusable(stateDir, messageOf(error), { cause: error })
+      }
     },
-    stop: () => Promise.resolve(),
+    async stop() {
+      const held = lock
+      lock = undefined
+      // Closing removes the socket.
+      if (held) await new Promise<void>((done) => void held.close(() => done()))
+    },
   }
 }

@@ -3,7 +3,6 @@ import { type Static, Type } from 'typebox'
 import { count, duration, flag, port, size } from '../../base/config-schema.ts'
 
 const SECOND = 1000
-const MINUTE = 60 * SECOND
 
 export const swarmConfigSchema = Type.Object(
   {
@@ -29,11 +28,6 @@ export const swarmConfigSchema = Type.Object(
     grace: duration(60 * SECOND, 'How long a torrent nobody wants stays in the swarm.', {
       minimum: 100,
     }),
-    announce_interval: duration(
-      15 * MINUTE,
-      'How often a seeded torrent is announced to DHT and trackers.',
-      { minimum: SECOND },
-    ),
     lsd: flag(true, 'Find peers on the own network by multicast (BEP 14).'),
     pex: flag(true, 'Exchange peer addresses with peers (BEP 11).'),
     trackers: flag(true, 'Ask the trackers that links name.'),
@@ -46,4 +40,5 @@ export const swarmConfigSchema = Type.Object(
   { additionalProperties: false },
 )
 
-export type SwarmConfig = Static<typeof swarmConfigSchema>
+/** The section, and how often a seeded torrent is announced: `dht.announce_interval`, as in the seed's file. */
+export type SwarmConfig = Static<typeof swarmConfigSchema> & { announce_interval: number }

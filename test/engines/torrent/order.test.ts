@@ -56,9 +56,9 @@ it('fetches a range from its first byte on', async (t) => {
   ended.abort()
   await reading
   const starts = seen.map(({ start }) => start)
-  // Pieces are verified a few at a time, so neighbours may change places.
+  // Two blocks make a piece and 32 blocks are asked for at once: so many may change places.
   for (const [index, start] of starts.entries())
-    for (const earlier of starts.slice(0, index)) assert.ok(earlier - start <= 4 * PIECE)
+    for (const earlier of starts.slice(0, index)) assert.ok(earlier - start <= 16 * PIECE)
   assert.equal(starts[0] ?? -1, 0)
 })
 

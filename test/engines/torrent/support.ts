@@ -15,6 +15,7 @@ const defaults = Value.Create(swarmConfigSchema)
 
 export const localConfig = (overrides: Partial<SwarmConfig> = {}): SwarmConfig => ({
   ...defaults,
+  announce_interval: 900_000,
   port: 0,
   lsd: false,
   allow_local: true,
