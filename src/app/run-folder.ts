@@ -22,23 +22,26 @@ const FOLDER_MODE = 0o750
 // Linux: sun_path has 108 bytes, the last one 0; Node cuts a longer one off without a word.
 const MAX_SOCKET_PATH = 107
 // Longer than roles need to end after their supervisor was killed and brought back.
-const LOCK_WAIT_MS = 5000
+const LOCK_WAIT_MS = 3000
 const LOCK_LOOK_MS = 100
 
 export const swarmSocket = (stateDir: string): string => join(stateDir, 'run', 'swarm.sock')
 export const adminSocket = (stateDir: string): string => join(stateDir, 'run', 'admin.sock')
 const lockSocket = (stateDir: string, role: string): string => join(stateDir, 'run', `${role}.lock`)
 
-/** Not `recursive`: that never returns where a parent says ENOENT although it is there, as /proc does. */
+const isThere = (error: unknown): void => {
+  if (codeOf(error) !== 'EEXIST') throw error
+}
+
+/** Not `recursive`: that never returns where a folder that exists takes no other, as /proc does. */
 async function makeFolder(folder: string): Promise<void> {
+  const make = () => mkdir(folder, { mode: FOLDER_MODE }).catch(isThere)
   try {
-    await mkdir(folder, { mode: FOLDER_MODE })
+    await make()
   } catch (error) {
-    const code = codeOf(error)
-    if (code === 'EEXIST') return
-    if (code !== 'ENOENT' || folder === dirname(folder)) throw error
+    if (codeOf(error) !== 'ENOENT' || folder === dirname(folder)) throw error
     await makeFolder(dirname(folder))
-    await mkdir(folder, { mode: FOLDER_MODE })
+    await make()
   }
 }
 
