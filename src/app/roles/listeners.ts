@@ -1,5 +1,5 @@
 /** `<state>/run/listeners.json`: the ports in use, for scripts and tests; each role writes its own part. */
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../config/schema.ts'
 
@@ -17,8 +17,22 @@ const partName = /^listeners\.([a-z]+)\.json$/
 
 async function replaceFile(path: string, value: unknown): Promise<void> {
   const fresh = `${path}.${process.pid}.tmp`
-  await writeFile(fresh, `${JSON.stringify(value, undefined, 2)}\n`)
-  await rename(fresh, path)
+  try {
+    await writeFile(fresh, `${JSON.stringify(value, undefined, 2)}\n`)
+    await rename(fresh, path)
+  } catch (error) {
+    await rm(fresh, { force: true })
+    throw error
+  }
+}
+
+/** What one role wrote; nothing where a power cut left the file empty, for it is not synced. */
+async function readPart(path: string): Promise<Listeners> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as Listeners
+  } catch {
+    return {}
+  }
 }
 
 /** Every listener of the roles that have started. */
@@ -27,7 +41,7 @@ export async function readListeners(stateDir: string): Promise<Listeners> {
   const all: Listeners = {}
   for (const entry of (await readdir(folder)).sort()) {
     if (!partName.test(entry)) continue
-    Object.assign(all, JSON.parse(await readFile(join(folder, entry), 'utf8')) as Listeners)
+    Object.assign(all, await readPart(join(folder, entry)))
   }
   return all
 }
@@ -37,12 +51,7 @@ export async function readListeners(stateDir: string): Promise<Listeners> {
  * where it was, also where the port was left to the system.
  */
 export async function onFormerPorts(role: string, config: Config): Promise<Config> {
-  let former: Listeners
-  try {
-    former = JSON.parse(await readFile(partOf(config.state_dir, role), 'utf8')) as Listeners
-  } catch {
-    return config
-  }
+  const former = await readPart(partOf(config.state_dir, role))
   const portOf = (listener: string, configured: number): number =>
     configured === 0 ? (former[listener]?.port ?? 0) : configured
   const { proxy, gateway, dht, swarm } = config

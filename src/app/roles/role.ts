@@ -1,12 +1,13 @@
 /** One role as a process: composes it, starts it, tells its listeners, and stops when it is asked. */
 import { once } from 'node:events'
 import { codeOf, messageOf } from '../../base/errors.ts'
+import type { Log } from '../../base/ports/log.ts'
 import type { Config } from '../config/schema.ts'
 import { createLifecycle } from '../lifecycle.ts'
 import { createLog } from '../log-lines.ts'
 import type { RoleName, ServeArgs } from '../serve-args.ts'
 import type { ComposedRole } from './composed-role.ts'
-import { onFormerPorts, writeListeners } from './listeners.ts'
+import { type Listeners, onFormerPorts, writeListeners } from './listeners.ts'
 import type { ReadyMessage } from './supervisor.ts'
 
 const CONFIGURATION_EXIT = 78
@@ -34,6 +35,20 @@ async function compose(role: RoleName, config: Config): Promise<ComposedRole> {
   }
   const { composeWeb } = await import('../compose-web.ts')
   return composeWeb(config)
+}
+
+/** On a full disk the role serves what is on it; a script may then find the ports of an earlier start. */
+async function tellListeners(
+  stateDir: string,
+  role: RoleName,
+  listeners: Listeners,
+  log: Log,
+): Promise<void> {
+  try {
+    await writeListeners(stateDir, role, listeners)
+  } catch (error) {
+    log.warn({ error: messageOf(error) }, 'cannot write the ports in use to listeners.json')
+  }
 }
 
 /** Resolves with the exit code, once the role has stopped. */
@@ -64,7 +79,7 @@ export async function runRole(role: RoleName, args: ServeArgs): Promise<number> 
     const composed = await compose(role, config)
     lifecycle = createLifecycle(composed.components)
     await lifecycle.start(stopping.signal)
-    await writeListeners(config.state_dir, role, await composed.listeners())
+    await tellListeners(config.state_dir, role, await composed.listeners(), log)
     const banner = await composed.afterStart?.(stopping.signal)
     const message: ReadyMessage = banner === undefined ? { ready: true } : { ready: true, banner }
     if (process.connected) process.send?.(message)
