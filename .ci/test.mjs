@@ -16,8 +16,8 @@ const node = existsSync(pinnedNode) ? pinnedNode : execPath
 // A test that hangs fails its file after this long; the whole run has its own limit in CI.
 const FILE_TIMEOUT_MS = 180_000
 const CONCURRENCY = 2
-// Network namespaces, Chromium and whole daemons disturb each other's timing.
-const SERIAL = /^test\/(netns|integration)\//
+// Network namespaces, Chromium, other clients and whole daemons disturb each other's timing.
+const SERIAL = /^test\/(netns|integration)\/|\/interop[^/]*$/
 
 const checks = [
   ['format', ['biome', 'format', 'src', 'test', 'bench', '.ci']],

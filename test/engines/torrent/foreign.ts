@@ -8,7 +8,7 @@ import { until } from '../../support/until.ts'
 import { loopback, startEngine, type TestEngine } from './support.ts'
 
 export const LENGTH = 5_000_011
-export const signal = () => AbortSignal.timeout(25_000)
+export const signal = () => AbortSignal.timeout(75_000)
 
 /** @param film Transmission writes other names than those of the torrent where they are odd */
 export const site = (film = 'film #1?.bin'): MadeTorrent =>
@@ -58,5 +58,5 @@ export const arrived = async (folder: string, film = 'film #1?.bin') =>
       const bytes = await readFile(join(folder, 'a site', 'media', film))
       return bytes.equals(Buffer.from(pattern(LENGTH, 7)))
     },
-    { timeoutMs: 25_000, everyMs: 200 },
+    { timeoutMs: 75_000, everyMs: 200 },
   )

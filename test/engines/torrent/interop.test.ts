@@ -32,7 +32,7 @@ describe('libtorrent', { skip: missing(PYTHON) }, () => {
     const peer = await libtorrentLeech(t, `magnet:?xt=urn:btih:${made.infoHash}`, folder, {
       peers: [`127.0.0.1:${box.port}`],
     })
-    await peer.event('finished', undefined, 25_000)
+    await peer.event('finished', undefined, 75_000)
     await arrived(folder)
     const [known] = await box.engine.peers(made.infoHash)
     assert.ok(known === undefined || known.source === 'incoming')
