@@ -13,6 +13,10 @@ export const btlinkConfigSchema = Type.Object(
       default: 'btlink',
       description: 'The top-level domain of content names.',
     }),
+    redirect_bt: flag(
+      false,
+      'Redirect names under `.bt`, the top-level domain that btlink used before, to their new form.',
+    ),
     gateway_domains: texts(
       [],
       'Further names of this box: its root page answers there, and sites under <name>.<tld>.<domain>.',

@@ -67,7 +67,11 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
   const trackers = deps.trackers ?? []
   const proxies = trustedProxies(btlink.trusted_proxies)
   const gatewayDomains = btlink.gateway_domains.map((domain) => domain.toLowerCase())
-  const places = createPlaces({ tld: btlink.tld, gatewayDomains })
+  const places = createPlaces({
+    tld: btlink.tld,
+    redirectBt: btlink.redirect_bt,
+    gatewayDomains,
+  })
   const chain = createContentChain(
     { ...deps, trackers },
     {

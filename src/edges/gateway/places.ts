@@ -10,6 +10,8 @@ export type Place =
 
 export interface PlaceOptions {
   tld: string
+  /** Redirect names of the former top-level domain `.bt`. */
+  redirectBt: boolean
   gatewayDomains: readonly string[]
 }
 
@@ -41,7 +43,7 @@ function ownPlace(authority: string, { tld, gatewayDomains }: PlaceOptions): Pla
 }
 
 function readPlace(authority: string, options: PlaceOptions): Place {
-  const host = parseHost(authority, { tld: options.tld })
+  const host = parseHost(authority, { tld: options.tld, compatBt: options.redirectBt })
   if (host.kind === 'redirect') return { kind: 'redirect', authority: host.host }
   if (host.kind === 'none') {
     const own = ownPlace(authority, options)
