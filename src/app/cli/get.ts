@@ -69,16 +69,17 @@ async function save(response: IncomingMessage, file: string): Promise<void> {
 }
 
 export const getVerb: Verb = {
-  usage: ['get NAME[/PATH] [-o FILE]'],
+  usage: ['get NAME[/PATH] [-o FILE] [--tld TLD]'],
   help: 'Fetches a file of a site or torrent to standard output, or to FILE. A folder gives its index.html or its listing.',
-  options: { output: { type: 'string', short: 'o' } },
+  options: { output: { type: 'string', short: 'o' }, tld: { type: 'string' } },
   takes: [1, 1],
   async run(input) {
     const stateDir = await input.stateDir()
     const text = argument(input, 0)
-    const { name, path } = parseName(text, 'btlink')
+    const tld = valueOf(input.flags, 'tld') ?? 'btlink'
+    const { name, path } = parseName(text, tld)
     if (name.kind === 'root') throw new BadUsage(`"${text.slice(0, 80)}" names no site`)
-    const host = name.kind === 'domain' ? name.host : hostOf(name, 'btlink')
+    const host = name.kind === 'domain' ? name.host : hostOf(name, tld)
     const port = await gatewayPort(stateDir)
     let response = await open(port, host, path, stateDir)
     if (response.statusCode === 308) {

@@ -7,11 +7,11 @@ const KEY = '3bkn7umqo2g90xy96r2wpyrlu5j7n6s8ii3eoz4ra5nv45hh6m'
 
 describe('the top-level domain', () => {
   it('is the configured one, and the default then means nothing (A02)', async (t) => {
-    const { ask } = await startGateway(t, { btlink: { tld: 'bt2' } })
-    assert.equal((await ask('bt2', '/')).status, 200)
-    assert.equal((await ask('nothing.bt2', '/')).status, 400)
-    assert.equal((await ask('btlink', '/')).status, 404)
-    assert.equal((await ask(`${INFO_HASH}-ih.btlink`, '/')).status, 404)
+    const box = await startGateway(t, { btlink: { tld: 'bt2' } })
+    assert.equal((await box.ask('bt2', '/')).status, 200)
+    assert.equal((await box.ask('nothing.bt2', '/')).status, 400)
+    assert.equal((await box.ask('btlink', '/')).status, 404)
+    assert.equal((await box.ask(`${INFO_HASH}-ih.btlink`, '/')).status, 404)
   })
 
   it('takes over names of the former one only when told to (A03)', async (t) => {
