@@ -10,9 +10,23 @@ const MAX_MESSAGE_BYTES = 1024 * 1024
 const MAX_QUEUED_REQUESTS = 2000
 const MAX_BLOCK_BYTES = 128 * 1024
 
+// A bitfield of 64 KiB.
+const MAX_PIECES = 524_288
+
 type Method<Arguments extends unknown[]> = (this: Wire, ...values: Arguments) => void
 
 let hardened = false
+const pieceCounts = new WeakMap<Wire, number>()
+
+const piecesOf = (wire: Wire): number => pieceCounts.get(wire) ?? MAX_PIECES
+
+/**
+ * How many pieces the peer may speak of: webtorrent counts them in an array that a few numbers of
+ * 32 bits blow up to hundreds of megabytes.
+ */
+export function expectPieces(wire: Wire, count: number): void {
+  pieceCounts.set(wire, count)
+}
 
 function concat(parts: Uint8Array[], length: number): Uint8Array {
   const whole = new Uint8Array(length)
@@ -39,6 +53,20 @@ export function hardenWires(): void {
   hardened = true
   const onAnyMessage = Reflect.get(Wire.prototype, '_onMessage') as Method<[Uint8Array]>
   const onAnyRequest = Reflect.get(Wire.prototype, '_onRequest') as Method<[number, number, number]>
+
+  const onAnyHave = Reflect.get(Wire.prototype, '_onHave') as Method<[number]>
+  const onAnyBitField = Reflect.get(Wire.prototype, '_onBitField') as Method<[Uint8Array]>
+
+  Wire.prototype._onHave = function onHave(this: Wire, piece) {
+    if (piece >= 0 && piece < piecesOf(this)) onAnyHave.call(this, piece)
+    else silence(this)
+  }
+
+  Wire.prototype._onBitField = function onBitField(this: Wire, bits) {
+    if (bits.length > Math.ceil(piecesOf(this) / 8)) silence(this)
+    // A copy: the message is a part of what arrived with it, which would stay in memory as well.
+    else onAnyBitField.call(this, bits.slice())
+  }
 
   Wire.prototype._write = function write(this: Wire, data, done) {
     this._bufferSize += data.length

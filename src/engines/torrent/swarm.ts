@@ -8,6 +8,7 @@ import { formatPeerAddress } from '../../base/peer-address.ts'
 import type { PeerAddress } from '../../base/ports/dht-node.ts'
 import type { Log } from '../../base/ports/log.ts'
 import type { PeerInfo, PeerSource } from '../../base/ports/torrent-engine.ts'
+import { expectPieces } from './harden-wire.ts'
 import { metadataExtension } from './metadata-extension.ts'
 import { type BanList, mayDial, plainAddress } from './peer-policy.ts'
 import type { PieceSet } from './piece-set.ts'
@@ -135,6 +136,7 @@ export function joinSwarm(deps: SwarmDeps, limits: SwarmLimits): Swarm {
   }
 
   function onWire(wire: Wire): void {
+    expectPieces(wire, have.count)
     wire.extendedHandshake['reqq'] = OUR_REQQ
     wire.use(Extension)
     if (wire.peerId === client.peerId) {

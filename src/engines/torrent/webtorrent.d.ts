@@ -66,6 +66,8 @@ declare module 'bittorrent-protocol' {
     _onMessageLength(bytes: Uint8Array): void
     _onMessage(bytes: Uint8Array): void
     _onKeepAlive(): void
+    _onHave(piece: number): void
+    _onBitField(bits: Uint8Array): void
     _onRequest(piece: number, offset: number, length: number): void
   }
 }

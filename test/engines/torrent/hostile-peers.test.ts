@@ -137,6 +137,39 @@ describe('a peer that announces a message of 2 GiB', () => {
   })
 })
 
+describe('a peer that has pieces beyond the last', () => {
+  const made = makeTorrentOf(pattern(4 * PIECE))
+  const claims: Record<string, Uint8Array> = {
+    'the next one': message(4, u32(4)),
+    // Counted in an array, a few of these are hundreds of megabytes.
+    'one of 32 bits': message(4, u32(0xfffffff0)),
+    'a bitfield of too many': message(5, Buffer.alloc(2)),
+  }
+  for (const [what, bytes] of Object.entries(claims)) {
+    it(`is left at once: ${what}`, async (t) => {
+      const box = await startEngine(t)
+      await layDown(box.layout.torrents, made)
+      await box.engine.add(made.info, { verified: true })
+      await box.engine.seed(made.infoHash)
+      const socket = connect(box.port, '127.0.0.1')
+      finallyDo(t, () => void socket.destroy())
+      socket.on('error', () => {})
+      const closed = new Promise((resolve) => {
+        socket.once('close', resolve)
+      })
+      socket.resume()
+      socket.write(handshake(made))
+      // One that every peer may say, so that it is not the first message that ends it.
+      socket.write(message(4, u32(1)))
+      const known = async () => (await box.engine.peers(made.infoHash)).length === 1
+      await until('the peer to be known', known)
+      socket.write(bytes)
+      await closed
+      assert.deepEqual(await box.engine.peers(made.infoHash), [])
+    })
+  }
+})
+
 describe('a peer that speaks nonsense', () => {
   const made = makeTorrentOf(pattern(4 * PIECE))
   const nonsense: Record<string, Uint8Array> = {
