@@ -99,7 +99,13 @@ export function createResolver(deps: ResolverDeps, config: ResolveConfig): Resol
   function noteVisit(key: PublicKey, salt: Uint8Array): void {
     const last = sites.site(key, salt)?.lastVisitedAt ?? 0
     const now = clock.now()
-    if (Math.abs(now - last) >= VISIT_WRITE_INTERVAL_MS) sites.visited(key, salt, now)
+    if (Math.abs(now - last) < VISIT_WRITE_INTERVAL_MS) return
+    try {
+      sites.visited(key, salt, now)
+    } catch (error) {
+      // A full disk must not keep back a page that is on it.
+      log.debug({ error: messageOf(error) }, 'a visit was not noted')
+    }
   }
 
   async function refreshShared(

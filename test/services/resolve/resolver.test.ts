@@ -190,6 +190,15 @@ describe('the resolver', () => {
     assert.equal(asked, 2, 'an offline house does not ask for every picture')
   })
 
+  it('answers although the visit cannot be noted, as on a full disk', async () => {
+    answer = () => Promise.resolve(found(record(owner, 3, 7)))
+    sites.visited = () => {
+      throw new Error('no space left')
+    }
+    assert.equal((await resolver.resolve(owner.key, EMPTY)).seq, 3)
+    assert.equal((await resolver.resolve(owner.key, EMPTY)).freshness, 'fresh')
+  })
+
   it('serves the known record when the lookup outlasts its patience', async () => {
     answer = () => Promise.resolve(found(record(owner, 3, 7)))
     await resolver.resolve(owner.key, EMPTY)
