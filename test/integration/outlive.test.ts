@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createTestDaemon, writeSite } from '../support/daemon.ts'
 import { PYTHON } from '../support/libtorrent.ts'
 import { neighbours, publish, publishedSite, SITE } from '../support/neighbours.ts'
@@ -81,6 +83,24 @@ describe('a box', { skip }, () => {
       const again = await publish(a, site.folder, 'home')
       assert.deepEqual([again.changed, again.seq], [false, site.seq])
     }
+  })
+
+  it('goes on with a download while the role that fetches it is killed', async (t) => {
+    const a = await createTestDaemon(t, { config: { swarm: { upload_limit: '3MB' } } })
+    const b = await createTestDaemon(t, { bootstrap: [a.dhtNode] })
+    const folder = join(await tempFolder(t, 'site'), 'site')
+    const film = randomBytes(9_000_000)
+    await writeSite(folder, { 'film.bin': film })
+    const { host } = await publish(a, folder, 'home')
+    const downloading = b.get(host, '/film.bin', { maxSeconds: 40 })
+    await sleep(1500)
+    const pid = await b.rolePid('swarm')
+    assert.ok(pid, 'no process for swarm')
+    process.kill(pid, 'SIGKILL')
+    const file = await downloading
+    assert.equal(file.status, 200)
+    assert.ok(film.equals(file.body), 'the bytes are those that were published')
+    assert.notEqual(await b.rolePid('swarm'), pid)
   })
 
   it('keeps what it acknowledged when everything is killed at once', async (t) => {
