@@ -14,9 +14,8 @@ import type { ComposedRole } from './roles/composed-role.ts'
 import { readListeners } from './roles/listeners.ts'
 import { createRpcClient } from './roles/rpc-client.ts'
 import { adminSocket, createRunFolder, swarmSocket } from './run-folder.ts'
+import { version } from './version.ts'
 import { banner, publishWelcome } from './welcome-site.ts'
-
-const VERSION = '0.1.0'
 
 export function composeWeb(config: Config): ComposedRole {
   const log = createLog('web', config.log)
@@ -85,7 +84,7 @@ export function composeWeb(config: Config): ComposedRole {
       requestHeaders: config.log.request_headers,
       adminSocket: adminSocket(stateDir),
       mode: config.mode,
-      version: VERSION,
+      version: version(),
     },
   )
 
