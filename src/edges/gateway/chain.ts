@@ -11,7 +11,7 @@ import { BadMethod, NotFound } from './errors.ts'
 import { answer, answerError, type Exchange, type Handler } from './exchange.ts'
 import { createServeFile } from './file-response.ts'
 import { createItemHandler } from './item-handler.ts'
-import { torrentFile } from './links.ts'
+import { type AnnounceUrls, torrentFile } from './links.ts'
 import { createReadyAnswers, type ReadyAnswers } from './ready-answers.ts'
 import { createReservedHandler } from './reserved.ts'
 import { createSiteViews, type SiteView } from './site-view.ts'
@@ -71,19 +71,19 @@ export interface ChainDeps {
   resolver: LinkResolver
   library: Library
   clock: Clock
-  trackers: readonly string[]
+  announceUrls: AnnounceUrls
 }
 
 export function createContentChain(
   deps: ChainDeps,
   limits: { waitTimeoutMs: number; memoryBytes: number },
 ): ContentChain {
-  const { resolver, trackers } = deps
+  const { resolver, announceUrls } = deps
   const content = createContent(deps, limits)
   const views = createSiteViews(deps, limits)
   const ready = createReadyAnswers(content.memory, deps.clock)
   const serveFile = createServeFile(content, ready)
-  const serveTree = createServeTree({ content, serveFile }, trackers)
+  const serveTree = createServeTree({ content, serveFile }, announceUrls)
   const serveArchive = createServeArchive(content)
 
   async function view(exchange: Exchange): Promise<SiteView> {
@@ -103,7 +103,7 @@ export function createContentChain(
       const found = await view(exchange)
       const headers = siteHeaders(exchange, found, [])
       headers.push('Content-Type', 'application/x-bittorrent', 'Cache-Control', 'no-cache')
-      answer(exchange, 200, headers, torrentFile(exchange, found, trackers))
+      answer(exchange, 200, headers, torrentFile(exchange, found, announceUrls))
       return true
     }
     if (format === 'bep46' && exchange.name.kind === 'key') {
@@ -123,7 +123,7 @@ export function createContentChain(
   // Refusals first, then what no torrent may shadow, then what needs no torrent, then the torrent.
   const chain: readonly Handler[] = [
     methods,
-    createReservedHandler({ resolver, trackers, serveFile, view }),
+    createReservedHandler({ resolver, announceUrls, serveFile, view }),
     createItemHandler(resolver, limits),
     createTimeGate(resolver),
     formats,

@@ -22,6 +22,7 @@ import type { GatewayConfig } from './config.ts'
 import { corsHeaders } from './content-headers.ts'
 import { BadProxyList, Busy } from './errors.ts'
 import { answer, answerError, createExchange } from './exchange.ts'
+import type { AnnounceUrls } from './links.ts'
 import { createPlaces, type Place } from './places.ts'
 import { rootRoutes, type RootRequest } from './root-routes.ts'
 
@@ -32,7 +33,7 @@ export interface GatewayDeps {
   log: Log
   clock: Clock
   /** Announce addresses put into magnets and torrent files. */
-  trackers?: readonly string[]
+  announceUrls?: AnnounceUrls
 }
 
 export interface Gateway extends Component {
@@ -64,7 +65,7 @@ function hasTwoHosts({ rawHeaders }: IncomingMessage): boolean {
 export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway {
   const { log } = deps
   const { btlink, proxy, uploads } = config
-  const trackers = deps.trackers ?? []
+  const announceUrls = deps.announceUrls ?? (() => [])
   const proxies = trustedProxies(btlink.trusted_proxies)
   const gatewayDomains = btlink.gateway_domains.map((domain) => domain.toLowerCase())
   const places = createPlaces({
@@ -73,7 +74,7 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
     gatewayDomains,
   })
   const chain = createContentChain(
-    { ...deps, trackers },
+    { ...deps, announceUrls },
     {
       waitTimeoutMs: btlink.wait_timeout,
       memoryBytes: btlink.memory_cache,
@@ -181,7 +182,7 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
     rootRoutes(instance, {
       deps: {
         ...deps,
-        trackers,
+        announceUrls,
         proxies,
         facts: (req) => {
           const found = rootRequests.get(req)

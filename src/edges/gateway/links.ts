@@ -4,6 +4,9 @@ import { writeMagnet } from '../../base/names/index.ts'
 import { torrentOrigin, type Exchange } from './exchange.ts'
 import type { SiteView } from './site-view.ts'
 
+/** Announce addresses for those who reach the box at `localAddress`. */
+export type AnnounceUrls = (localAddress: string | undefined) => string[]
+
 /** Always of the `-ih` host: a web seed must not change its content under a client. */
 export const webSeedUrl = (exchange: Exchange, view: SiteView): string =>
   `${torrentOrigin(exchange, view.infoHash)}/.btlink/webseed/`
@@ -12,13 +15,14 @@ export const webSeedUrl = (exchange: Exchange, view: SiteView): string =>
 export function torrentMagnet(
   exchange: Exchange,
   view: SiteView,
-  trackers: readonly string[],
+  announceUrls: AnnounceUrls,
 ): string {
+  const trackers = announceUrls(exchange.req.socket.localAddress)
   return writeMagnet(
     { kind: 'infohash', infoHash: view.infoHash },
     {
       title: view.torrent.metainfo.name,
-      hints: { trackers: [...trackers], webSeeds: [webSeedUrl(exchange, view)] },
+      hints: { trackers, webSeeds: [webSeedUrl(exchange, view)] },
     },
   )
 }
@@ -27,8 +31,9 @@ export function torrentMagnet(
 export function torrentFile(
   exchange: Exchange,
   view: SiteView,
-  trackers: readonly string[],
+  announceUrls: AnnounceUrls,
 ): Uint8Array {
+  const trackers = announceUrls(exchange.req.socket.localAddress)
   const entries = new Map([
     ['info', view.torrent.metainfo.info],
     ['created by', encode('btlinkd')],

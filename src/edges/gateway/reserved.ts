@@ -1,4 +1,5 @@
 /** `/.btlink/…` on content hosts: what the box says about a site. Nothing of it ever comes from a torrent. */
+import { createHash } from 'node:crypto'
 import { latin1 } from '../../base/bytes.ts'
 import { writeMagnet } from '../../base/names/index.ts'
 import type { TorrentFile } from '../../base/metainfo/metainfo.ts'
@@ -8,7 +9,7 @@ import { cacheControl, corsHeaders, siteHeaders } from './content-headers.ts'
 import { NotFound } from './errors.ts'
 import { answer, torrentOrigin, type Exchange, type Handler } from './exchange.ts'
 import type { ServeFile } from './file-response.ts'
-import { torrentFile, torrentMagnet, webSeedUrl } from './links.ts'
+import { type AnnounceUrls, torrentFile, torrentMagnet, webSeedUrl } from './links.ts'
 import type { SiteView } from './site-view.ts'
 import { RESERVED_NAME } from './tree.ts'
 import { versionsJson } from './versions.ts'
@@ -33,12 +34,12 @@ function isReserved(path: string): boolean {
 
 export interface ReservedParts {
   resolver: LinkResolver
-  trackers: readonly string[]
+  announceUrls: AnnounceUrls
   serveFile: ServeFile
   view: (exchange: Exchange) => Promise<SiteView>
 }
 
-function infoJson(exchange: Exchange, view: SiteView, trackers: readonly string[]): string {
+function infoJson(exchange: Exchange, view: SiteView, announceUrls: AnnounceUrls): string {
   const { metainfo } = view.torrent
   const { key, resolution } = view
   const origin = torrentOrigin(exchange, view.infoHash)
@@ -52,7 +53,7 @@ function infoJson(exchange: Exchange, view: SiteView, trackers: readonly string[
     files: metainfo.files
       .filter((file) => !file.isPad)
       .map((file) => ({ path: file.path.join('/'), length: file.length })),
-    magnet: torrentMagnet(exchange, view, trackers),
+    magnet: torrentMagnet(exchange, view, announceUrls),
     urls: {
       immutable: `${origin}/`,
       torrent: `${origin}${RESERVED}/site.torrent`,
@@ -63,7 +64,10 @@ function infoJson(exchange: Exchange, view: SiteView, trackers: readonly string[
         publicKey: key.publicKey,
         salt: Buffer.from(key.salt).toString('hex'),
         saltText: latin1(key.salt),
-        magnet: writeMagnet({ kind: 'key', publicKey: key.publicKey, salt: key.salt }),
+        magnet: writeMagnet(
+          { kind: 'key', publicKey: key.publicKey, salt: key.salt },
+          { hints: { trackers: announceUrls(exchange.req.socket.localAddress) } },
+        ),
         seq: resolution?.seq,
         freshness: resolution?.freshness,
         ageSeconds: resolution?.ageSeconds,
@@ -73,7 +77,7 @@ function infoJson(exchange: Exchange, view: SiteView, trackers: readonly string[
 }
 
 export function createReservedHandler(parts: ReservedParts): Handler {
-  const { resolver, trackers, serveFile } = parts
+  const { resolver, announceUrls, serveFile } = parts
   const webSeeds = createWebSeedFiles()
 
   function json(exchange: Exchange, body: string, view?: SiteView): void {
@@ -85,7 +89,9 @@ export function createReservedHandler(parts: ReservedParts): Handler {
   }
 
   function serveTorrent(exchange: Exchange, view: SiteView): void {
-    const etag = `"${view.infoHash}.torrent"`
+    const body = torrentFile(exchange, view, announceUrls)
+    // The trackers in it depend on where the box is reached.
+    const etag = `"${createHash('sha1').update(body).digest('hex')}"`
     const headers = siteHeaders(exchange, view, [])
     headers.push('ETag', etag, 'Cache-Control', cacheControl(true))
     if (precondition(exchange.req.headers, { etag }) === 'not-modified') {
@@ -95,7 +101,7 @@ export function createReservedHandler(parts: ReservedParts): Handler {
     const fileName = `${view.torrent.metainfo.name}.torrent`
     headers.push('Content-Type', 'application/x-bittorrent')
     headers.push('Content-Disposition', contentDisposition('attachment', fileName))
-    answer(exchange, 200, headers, torrentFile(exchange, view, trackers))
+    answer(exchange, 200, headers, body)
   }
 
   /** Pad files exist on no disk: zeros, which is all that a client without BEP 47 wants of them. */
@@ -126,7 +132,7 @@ export function createReservedHandler(parts: ReservedParts): Handler {
     const path = target.path.startsWith(`${RESERVED}/`) ? target.path.slice(RESERVED.length) : ''
     if (path === '/info.json' && name.kind !== 'immutable') {
       const view = await parts.view(exchange)
-      json(exchange, infoJson(exchange, view, trackers), view)
+      json(exchange, infoJson(exchange, view, announceUrls), view)
     } else if (path === '/site.torrent' && name.kind !== 'immutable') {
       serveTorrent(exchange, await parts.view(exchange))
     } else if (path === '/versions.json' && name.kind === 'key') {

@@ -16,6 +16,7 @@ import {
 import type { UploadsConfig } from './config.ts'
 import { BadLink, BadMethod, NotFound, UploadRefused } from './errors.ts'
 import { torrentOrigin } from './exchange.ts'
+import type { AnnounceUrls } from './links.ts'
 import { rootPage, uploadedPage } from './root-page.ts'
 import { checkOrigin, readUpload } from './upload.ts'
 
@@ -30,7 +31,7 @@ export interface RootDeps {
   publisher: Publisher
   log: Log
   proxies: AddressSet
-  trackers: readonly string[]
+  announceUrls: AnnounceUrls
   facts: (req: IncomingMessage) => RootRequest
 }
 
@@ -147,7 +148,10 @@ export function rootRoutes(
       { kind: 'infohash', infoHash: made.infoHash },
       {
         title: upload.name,
-        hints: { trackers: [...deps.trackers], webSeeds: [`${origin}/.btlink/webseed/`] },
+        hints: {
+          trackers: deps.announceUrls(request.raw.socket.localAddress),
+          webSeeds: [`${origin}/.btlink/webseed/`],
+        },
       },
     )
     const { infoHash, files, totalLength } = made

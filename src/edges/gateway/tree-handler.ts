@@ -7,7 +7,7 @@ import { cacheControl, siteHeaders } from './content-headers.ts'
 import { BadRedirects, Gone, NotCached, NotFound, Withheld } from './errors.ts'
 import { answer, torrentOrigin, type Exchange } from './exchange.ts'
 import type { FileAnswer, ServeFile } from './file-response.ts'
-import { torrentMagnet } from './links.ts'
+import { type AnnounceUrls, torrentMagnet } from './links.ts'
 import { listingPage } from './listing.ts'
 import { collapseSlashes, formatPath, parsePath } from './path.ts'
 import {
@@ -34,7 +34,7 @@ function missing(statusCode: number, path: string): Error {
 
 export function createServeTree(
   { content, serveFile }: { content: Content; serveFile: ServeFile },
-  trackers: readonly string[],
+  announceUrls: AnnounceUrls,
 ): ServeTree {
   async function loadRules(exchange: Exchange, view: SiteView): Promise<readonly RedirectRule[]> {
     const file = view.prepared.tree.files.get('_redirects')
@@ -69,7 +69,7 @@ export function createServeTree(
     const body = listingPage({
       folder,
       segments,
-      magnet: torrentMagnet(exchange, view, trackers),
+      magnet: torrentMagnet(exchange, view, announceUrls),
       infoHash: view.infoHash,
       origin: torrentOrigin(exchange, view.infoHash),
     })

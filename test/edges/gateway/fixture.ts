@@ -45,7 +45,7 @@ export async function startGateway(
 ): Promise<Fixture> {
   const fake = createFakeLibrary(await tempFolder(t, 'btl-gateway'))
   const gateway = createGateway(
-    { ...fake, log: silentLog, clock: systemClock, trackers },
+    { ...fake, log: silentLog, clock: systemClock, announceUrls: () => trackers },
     {
       btlink: { ...Value.Create(btlinkConfigSchema), ...config.btlink },
       proxy: { ...Value.Create(proxyConfigSchema), address: '127.0.0.1', http_port: 0 },
