@@ -7,6 +7,7 @@ import {
   proxyConfigSchema,
   uploadsConfigSchema,
 } from '../../edges/gateway/config.ts'
+import { trackerConfigSchema } from '../../edges/tracker/config.ts'
 import { dhtConfigSchema } from '../../engines/dht/config.ts'
 import { storageConfigSchema } from '../../engines/store/config.ts'
 import { swarmConfigSchema } from '../../engines/torrent/config.ts'
@@ -21,7 +22,6 @@ import {
   laterProxySchema,
   nostrSchema,
   rateLimitingSchema,
-  trackerSchema,
   transcodingSchema,
 } from './seed-sections.ts'
 
@@ -78,7 +78,7 @@ export const configSchema = Type.Object(
     log: logSchema,
     dns: dnsSchema,
     blossom_server: blossomSchema,
-    tracker: trackerSchema,
+    tracker: trackerConfigSchema,
     nostr: nostrSchema,
     transcoding: transcodingSchema,
     admin: adminSchema,

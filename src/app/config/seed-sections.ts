@@ -7,8 +7,7 @@ import { count, duration, flag, port, size, text, texts } from '../../base/confi
 
 const MB = 1024 * 1024
 const GB = 1024 * MB
-const MINUTE = 60_000
-const DAY = 24 * 60 * MINUTE
+const DAY = 24 * 60 * 60_000
 const strict = { additionalProperties: false } as const
 
 const perSecond = (fallback: number, description: string) =>
@@ -26,18 +25,6 @@ export const blossomSchema = Type.Object(
       },
       strict,
     ),
-  },
-  strict,
-)
-
-export const trackerSchema = Type.Object(
-  {
-    enabled: flag(true, 'Run a BitTorrent tracker.'),
-    udp_port: port(6969, 'UDP port of the tracker.'),
-    announce_interval: duration(30 * MINUTE, 'How often clients are asked to announce.'),
-    min_interval: duration(15 * MINUTE, 'How often clients may announce.'),
-    default_numwant: count(50, 'Peers returned where the client names no number.'),
-    max_numwant: count(100, 'Peers returned at most.', { maximum: 1000 }),
   },
   strict,
 )
