@@ -1,0 +1,2 @@
+/** The door of the swarm service. */
+export { createHoldings, type Holdings } from './holdings.ts'
