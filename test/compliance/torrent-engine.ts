@@ -218,6 +218,36 @@ export function complyAsTorrentEngine(
       ])
     })
 
+    it('answers the offer of a browser for what it has, and no other', async (t) => {
+      const box = await createBox(t)
+      const [made, hidden] = [
+        makeTorrentOf(pattern(PIECE)),
+        makeTorrentOf(pattern(PIECE, 2), { isPrivate: true }),
+      ]
+      await seeded(box, made)
+      await seeded(box, hidden)
+      const offer = { sdp: `fake-offer:${'ab'.repeat(20)}`, peerId: 'cd'.repeat(20) }
+      const answer = await box.engine.answerOffer(made.infoHash, offer, signal())
+      assert.match(answer?.sdp ?? '', /^fake-answer:/)
+      assert.match(answer?.peerId ?? '', /^[0-9a-f]{40}$/)
+      assert.equal(await box.engine.answerOffer(hidden.infoHash, offer, signal()), undefined)
+      const unknown = infoHash('ab'.repeat(20))
+      assert.equal(await box.engine.answerOffer(unknown, offer, signal()), undefined)
+      const broken = { ...offer, sdp: 'v=0' }
+      assert.equal(await box.engine.answerOffer(made.infoHash, broken, signal()), undefined)
+    })
+
+    it('asks peers that it met before it wanted anything', async (t) => {
+      const [a, b] = [await createBox(t), await createBox(t)]
+      const made = makeTorrentOf(pattern(3 * PIECE))
+      const { peers = [] } = await seeded(a, made)
+      await b.engine.meet(made.infoHash, peers)
+      const info = await b.engine.metainfo(made.infoHash, {}, signal())
+      await b.engine.add(info)
+      await b.engine.want(made.infoHash, 0, { start: 0, end: 3 * PIECE }, 'now', signal())
+      assert.equal((await b.engine.status(made.infoHash))?.complete, true)
+    })
+
     it('lists what it keeps', async (t) => {
       const box = await createBox(t)
       const made = makeTorrentOf(pattern(PIECE))

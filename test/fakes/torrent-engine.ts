@@ -15,6 +15,7 @@ import {
 } from '../../src/base/layout.ts'
 import { decodeInfo } from '../../src/base/metainfo/decode.ts'
 import type { Metainfo } from '../../src/base/metainfo/metainfo.ts'
+import type { PeerAddress } from '../../src/base/ports/dht-node.ts'
 import type {
   AddOptions,
   ByteRange,
@@ -28,6 +29,9 @@ const Unknown = declareError('BTL_ERR_TORRENT_UNKNOWN', 'no torrent %s in the en
 const BadFile = declareError('BTL_ERR_TORRENT_BAD_FILE', 'torrent %s has no file %s', 404)
 const BadRange = declareError('BTL_ERR_TORRENT_BAD_RANGE', 'range %s-%s lies outside file %s', 416)
 const Dropped = declareError('BTL_ERR_TORRENT_DROPPED', 'torrent %s was dropped', 503)
+
+// As the fake of WebRTC words them.
+const FAKE_OFFER = 'fake-offer:'
 
 interface Held {
   metainfo: Metainfo
@@ -53,6 +57,8 @@ export interface FakeTorrentEngine extends TorrentEngine {
   readonly wanted: { infoHash: InfoHash; fileIndex: number; range: ByteRange; urgency: Urgency }[]
   /** What was asked of others by `metainfo`. */
   readonly fetched: InfoHash[]
+  /** Every `meet`, in order. */
+  readonly met: { infoHash: InfoHash; peers: PeerAddress[] }[]
 }
 
 const isGood = ({ pieces }: Metainfo, piece: number, bytes: Uint8Array) =>
@@ -103,6 +109,7 @@ export function createFakeSwarm(): FakeSwarm {
     const torrents = new Map<InfoHash, Held>()
     const wanted: FakeTorrentEngine['wanted'] = []
     const fetched: InfoHash[] = []
+    const met: FakeTorrentEngine['met'] = []
     const completions = new Set<(infoHash: InfoHash) => void>()
 
     function must(infoHash: InfoHash): Held {
@@ -215,6 +222,7 @@ export function createFakeSwarm(): FakeSwarm {
       name: 'swarm',
       wanted,
       fetched,
+      met,
       async start() {
         all.add(torrents)
       },
@@ -344,6 +352,17 @@ export function createFakeSwarm(): FakeSwarm {
         if (removeData) await rm(torrentFolder(layout, infoHash), { recursive: true, force: true })
       },
       peers: async () => [],
+      async answerOffer(infoHash, { sdp }, signal) {
+        signal?.throwIfAborted()
+        const held = torrents.get(infoHash)
+        if (held === undefined || held.metainfo.isPrivate || !sdp.startsWith(FAKE_OFFER))
+          return undefined
+        const digits = sdp.slice(FAKE_OFFER.length)
+        return { sdp: `fake-answer:${digits}`, peerId: '2d4254303130302d'.padEnd(40, '0') }
+      },
+      async meet(infoHash, peers) {
+        met.push({ infoHash, peers })
+      },
       async status(infoHash) {
         const held = torrents.get(infoHash)
         return held && statusOf(held)

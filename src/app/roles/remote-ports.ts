@@ -28,6 +28,8 @@ const torrentTable: Table<TorrentEngine> = {
   seed: 'call',
   drop: 'call',
   peers: 'call',
+  answerOffer: 'call',
+  meet: 'call',
   status: 'call',
   torrents: 'call',
   completed: 'stream',

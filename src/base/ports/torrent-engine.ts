@@ -87,7 +87,25 @@ export interface TorrentEngine extends Component {
   seed(infoHash: InfoHash, options?: { announceDht?: boolean }): Promise<void>
   /** Leaves the swarm. Data stays unless `removeData`. No error for an unknown infohash. */
   drop(infoHash: InfoHash, options?: { removeData?: boolean }): Promise<void>
+  /** Each peer once, however many sources named it. */
   peers(infoHash: InfoHash): Promise<PeerInfo[]>
+  /**
+   * Answers a browser's WebRTC offer in the box's stead; the browser is a peer of the torrent from
+   * then on. Peer ids are 40 hex digits.
+   * @param offer.sdp with all its candidates
+   * @returns undefined where the torrent is not here or private (BEP 27: whoever hands over the
+   *   offer is not known to be its tracker), and where there is no place for the peer
+   */
+  answerOffer(
+    infoHash: InfoHash,
+    offer: { sdp: string; peerId: string },
+    signal?: AbortSignal,
+  ): Promise<{ sdp: string; peerId: string } | undefined>
+  /**
+   * Peers that announced themselves at our own tracker; the connection they came by proves the
+   * address. Remembered for a while: whoever wants the torrent later dials them.
+   */
+  meet(infoHash: InfoHash, peers: PeerAddress[]): Promise<void>
   /** Undefined where the engine does not have the torrent. */
   status(infoHash: InfoHash): Promise<TorrentStatus | undefined>
   torrents(): Promise<TorrentStatus[]>

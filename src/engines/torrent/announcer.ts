@@ -2,9 +2,9 @@
 import type { InfoHash } from '../../base/hashes.ts'
 import type { Log } from '../../base/ports/log.ts'
 import type { PeerAddress } from '../../base/ports/dht-node.ts'
-import type { PeerSource } from '../../base/ports/torrent-engine.ts'
 import type { SwarmConfig } from './config.ts'
 import type { Sought } from './discovery.ts'
+import type { DialSource } from './peer-policy.ts'
 import type { SwarmHost } from './swarm-host.ts'
 
 // An announce is a lookup of some fifty packets.
@@ -24,7 +24,7 @@ export interface AnnouncerDeps {
   log: Log
   host: Pick<SwarmHost, 'announce' | 'track'>
   /** Peers that trackers and the own network named meanwhile. */
-  found: (infoHash: InfoHash, peers: PeerAddress[], source: PeerSource) => void
+  found: (infoHash: InfoHash, peers: PeerAddress[], source: DialSource) => void
 }
 
 export interface Announcer {

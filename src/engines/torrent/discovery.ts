@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { InfoHash } from '../../base/hashes.ts'
 import type { DhtNode, PeerAddress } from '../../base/ports/dht-node.ts'
 import type { Log } from '../../base/ports/log.ts'
-import type { PeerSource } from '../../base/ports/torrent-engine.ts'
+import type { DialSource } from './peer-policy.ts'
 
 const FIRST_AGAIN_MS = 5000
 const LAST_AGAIN_MS = 5 * 60_000
@@ -16,6 +16,12 @@ export interface Sought {
   isSeed?: boolean
 }
 
+interface Seek {
+  seek(infoHash: InfoHash, signal: AbortSignal): AsyncIterable<PeerAddress[]>
+}
+
+type Found = (peers: PeerAddress[], source: DialSource) => void
+
 export interface DiscoveryDeps {
   dht: Pick<DhtNode, 'peers'>
   log: Log
@@ -23,25 +29,19 @@ export interface DiscoveryDeps {
   trackers: {
     announce(sought: Sought, signal: AbortSignal): AsyncIterable<PeerAddress[]>
   }
-  lsd: { seek(infoHash: InfoHash, signal: AbortSignal): AsyncIterable<PeerAddress[]> }
+  lsd: Seek
+  /** Those that came to our own tracker. */
+  met: Seek
 }
 
 export interface Discovery {
   /** Keeps a seeded torrent at its trackers and on the own network until `signal`; never throws. */
-  keep(
-    sought: Sought,
-    found: (peers: PeerAddress[], source: PeerSource) => void,
-    signal: AbortSignal,
-  ): void
+  keep(sought: Sought, found: Found, signal: AbortSignal): void
   /** Calls back until `signal` aborts; never throws. */
-  run(
-    sought: Sought,
-    found: (peers: PeerAddress[], source: PeerSource) => void,
-    signal: AbortSignal,
-  ): void
+  run(sought: Sought, found: Found, signal: AbortSignal): void
 }
 
-export function createDiscovery({ dht, log, trackers, lsd }: DiscoveryDeps): Discovery {
+export function createDiscovery({ dht, log, trackers, lsd, met }: DiscoveryDeps): Discovery {
   /** Asks again and again, less and less often: a torrent nobody has must not keep the network busy. */
   async function repeat(signal: AbortSignal, once: () => Promise<void>): Promise<void> {
     for (let wait = FIRST_AGAIN_MS; !signal.aborted; wait = Math.min(wait * 2, LAST_AGAIN_MS)) {
@@ -56,25 +56,26 @@ export function createDiscovery({ dht, log, trackers, lsd }: DiscoveryDeps): Dis
     }
   }
 
-  function keep(
-    sought: Sought,
-    found: (peers: PeerAddress[], source: PeerSource) => void,
+  async function take(
+    batches: AsyncIterable<PeerAddress[]>,
+    found: (peers: PeerAddress[]) => void,
     signal: AbortSignal,
-  ): void {
-    const take = async (batches: AsyncIterable<PeerAddress[]>, source: PeerSource) => {
-      try {
-        for await (const peers of batches) {
-          if (signal.aborted) return
-          found(peers, source)
-        }
-      } catch (error) {
-        if (!signal.aborted)
-          log.debug({ infoHash: sought.infoHash, source, err: error }, 'a search for peers ended')
+  ): Promise<void> {
+    try {
+      for await (const peers of batches) {
+        if (signal.aborted) return
+        found(peers)
       }
+    } catch (error) {
+      if (!signal.aborted) log.debug({ err: error }, 'a search for peers ended')
     }
-    void take(trackers.announce(sought, signal), 'tracker')
+  }
+
+  function keep(sought: Sought, found: Found, signal: AbortSignal): void {
+    const { infoHash, isPrivate } = sought
+    void take(trackers.announce(sought, signal), (peers) => found(peers, 'tracker'), signal)
     // BEP 27: peers of a private torrent come from its trackers alone.
-    if (!sought.isPrivate) void take(lsd.seek(sought.infoHash, signal), 'lsd')
+    if (!isPrivate) void take(lsd.seek(infoHash, signal), (peers) => found(peers, 'lsd'), signal)
   }
 
   return {
@@ -82,6 +83,7 @@ export function createDiscovery({ dht, log, trackers, lsd }: DiscoveryDeps): Dis
     run(sought, found, signal) {
       keep(sought, found, signal)
       if (sought.isPrivate) return
+      void take(met.seek(sought.infoHash, signal), (peers) => found(peers, 'met'), signal)
       void repeat(signal, async () => {
         for await (const peers of dht.peers(sought.infoHash, signal)) found(peers, 'dht')
       })

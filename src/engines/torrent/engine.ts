@@ -15,8 +15,10 @@ import type {
   TorrentEngine,
   TorrentStatus,
 } from '../../base/ports/torrent-engine.ts'
+import type { WebRtc } from '../../base/ports/web-rtc.ts'
 import { createSingleFlight } from '../../base/single-flight.ts'
 import { createBroadcast } from './broadcast.ts'
+import { createBrowsers } from './browsers.ts'
 import type { SwarmConfig } from './config.ts'
 import { TorrentDropped, TorrentNotRunning, TorrentUnknown } from './errors.ts'
 import { MAX_METADATA_BYTES } from './metadata-peer.ts'
@@ -29,9 +31,12 @@ import { createSwarmHost } from './swarm-host.ts'
 import { verifiedRanges } from './verified-ranges.ts'
 
 const LOADING_AT_ONCE = 4
+// Those of one answer of our tracker.
+const MAX_MET = 100
 
 export interface TorrentEngineDeps {
   dht: Pick<DhtNode, 'peers' | 'announce'>
+  webrtc: WebRtc
   layout: StoreLayout
   log: Log
   clock: Clock
@@ -48,6 +53,18 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
     config,
   )
   const adding = createSingleFlight<Resident>()
+  const browsers = createBrowsers({
+    webrtc: deps.webrtc,
+    log,
+    peerId: () => host.peerId(),
+    async visit(infoHash) {
+      if (!host.isRunning()) return undefined
+      const resident = await find(infoHash)
+      const swarm = resident && residents.visit(resident)
+      return swarm && { swarm, isPrivate: resident.torrent.metainfo.isPrivate }
+    },
+    swarmOf: (infoHash) => residents.get(infoHash)?.swarm,
+  })
 
   function mustRun(): void {
     if (!host.isRunning()) throw new TorrentNotRunning()
@@ -127,6 +144,7 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
     async start(signal) {
       signal.throwIfAborted()
       stopping = new AbortController()
+      browsers.start()
       await host.start({
         lost: () => residents.onClientLost(),
         back: () => residents.onClientBack(),
@@ -223,6 +241,10 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
     async peers(infoHash) {
       const resident = residents.get(infoHash)
       return resident ? [...(resident.swarm?.peers() ?? []), ...resident.webSeeds.peers()] : []
+    },
+    answerOffer: (infoHash, offer, signal) => browsers.answer(infoHash, offer, 'ours', signal),
+    async meet(infoHash, peers) {
+      host.meet(infoHash, peers.slice(0, MAX_MET))
     },
     async status(infoHash) {
       const resident = residents.get(infoHash)

@@ -77,15 +77,18 @@ export function reachOf(host: string): Reach {
   return RESERVED.check(plain, family) ? 'reserved' : 'public'
 }
 
+/** `met` came to our own tracker itself, so that its address is nobody's invention. */
+export type DialSource = PeerSource | 'met'
+
 /**
  * Whether to dial a peer that `source` named. The own network is dialled for what the household or
- * its own network says (links, LSD), not for what strangers say; loopback never.
+ * its own network says (links, LSD, our tracker), not for what strangers say; loopback never.
  */
-export function mayDial(host: string, source: PeerSource, allowLocal: boolean): boolean {
+export function mayDial(host: string, source: DialSource, allowLocal: boolean): boolean {
   const reach = reachOf(host)
   if (reach === 'public') return true
   if (allowLocal) return reach !== 'reserved'
-  return reach === 'private' && (source === 'lsd' || source === 'hint')
+  return reach === 'private' && (source === 'lsd' || source === 'hint' || source === 'met')
 }
 
 const MAX_BANNED = 2000

@@ -6,7 +6,7 @@ import { torrentInfoPath } from '../../base/layout.ts'
 import type { Metainfo } from '../../base/metainfo/metainfo.ts'
 import type { Log } from '../../base/ports/log.ts'
 import type { Stats } from '../../base/ports/component.ts'
-import type { PeerSource, SwarmHints } from '../../base/ports/torrent-engine.ts'
+import type { SwarmHints } from '../../base/ports/torrent-engine.ts'
 import type { PeerAddress } from '../../base/ports/dht-node.ts'
 import { trackerUrls, webSeedUrls } from '../../base/hint-urls.ts'
 import { formatPeerAddress } from '../../base/peer-address.ts'
@@ -18,7 +18,7 @@ import { createFilePool } from './file-pool.ts'
 import { type KnownDeps, type KnownTorrent, openTorrent } from './known-torrent.ts'
 import { createScheduler, isWebSource, type Scheduler } from './scheduler.ts'
 import type { Swarm } from './swarm.ts'
-import { reachOf } from './peer-policy.ts'
+import { type DialSource, reachOf } from './peer-policy.ts'
 import type { SwarmHost } from './swarm-host.ts'
 import { createPieceCache } from './upload-store.ts'
 import { createWebSeeds, type WebSeeds } from './web-seeds.ts'
@@ -64,6 +64,8 @@ export interface Residents {
   addHints(resident: Resident, hints: SwarmHints): void
   hintsOf(resident: Resident): SwarmHints
   seed(resident: Resident, announceDht: boolean): void
+  /** Joins the swarm, or stays there for another while: a peer came. */
+  visit(resident: Resident): Swarm | undefined
   drop(infoHash: InfoHash, reason: Error, removeData: boolean): Promise<void>
   onClientLost(): void
   onClientBack(): void
@@ -183,7 +185,7 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
     if (resident.searching) return
     const searching = new AbortController()
     resident.searching = searching
-    const found = (peers: PeerAddress[], source: PeerSource) =>
+    const found = (peers: PeerAddress[], source: DialSource) =>
       resident.swarm?.addPeers(peers, source)
     host.discover(soughtOf(resident), found, searching.signal)
   }
@@ -302,6 +304,11 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
       resident.announceDht = announceDht
       enter(resident)
       announcer.add(soughtOf(resident), announceDht)
+    },
+    visit(resident) {
+      enter(resident)
+      resident.idleSince = performance.now()
+      return resident.swarm
     },
     async drop(infoHash, reason, removeData) {
       const resident = byHash.get(infoHash)

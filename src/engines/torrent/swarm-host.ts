@@ -1,19 +1,22 @@
 /** The one webtorrent client of the process: its port, its limits, and the ways to find peers. */
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
-import WebTorrent from 'webtorrent'
+import type WebTorrent from 'webtorrent'
 import { messageOf } from '../../base/errors.ts'
 import type { Clock } from '../../base/ports/clock.ts'
 import type { DhtNode, PeerAddress } from '../../base/ports/dht-node.ts'
 import type { Log } from '../../base/ports/log.ts'
 import type { Stats } from '../../base/ports/component.ts'
-import type { PeerSource } from '../../base/ports/torrent-engine.ts'
+import type { InfoHash } from '../../base/hashes.ts'
+import type { WebRtc } from '../../base/ports/web-rtc.ts'
 import type { SwarmConfig } from './config.ts'
 import { createDiscovery, type Sought } from './discovery.ts'
 import { TorrentBindFailed } from './errors.ts'
 import { hardenWires } from './harden-wire.ts'
+import { loadWebTorrent } from './load-webtorrent.ts'
 import { createLsd } from './lsd.ts'
-import { type BanList, createBanList, reachOf } from './peer-policy.ts'
+import { createMetPeers } from './met-peers.ts'
+import { type BanList, createBanList, type DialSource, reachOf } from './peer-policy.ts'
 import type { Scheduler } from './scheduler.ts'
 import { joinSwarm, type Swarm, type SwarmDeps } from './swarm.ts'
 import { createTrackers } from './trackers.ts'
@@ -26,6 +29,7 @@ const RESTART_MS = 5000
 
 export interface SwarmHostDeps {
   dht: Pick<DhtNode, 'peers' | 'announce'>
+  webrtc: WebRtc
   log: Log
   clock: Clock
 }
@@ -41,21 +45,25 @@ export interface SwarmHost {
   readonly bans: BanList
   isRunning(): boolean
   port(): number
+  /** 40 hex digits, as in handshakes; empty while the client is not running. */
+  peerId(): string
   start(events: HostEvents): Promise<void>
   stop(): Promise<void>
   join(
     torrent: Pick<SwarmDeps, 'metainfo' | 'have' | 'uploads' | 'failed'>,
     scheduler: () => Scheduler,
   ): Swarm
+  /** Peers that announced themselves at our own tracker. */
+  meet(infoHash: InfoHash, peers: readonly PeerAddress[]): void
   discover(
     sought: Sought,
-    found: (peers: PeerAddress[], source: PeerSource) => void,
+    found: (peers: PeerAddress[], source: DialSource) => void,
     signal: AbortSignal,
   ): void
   /** Keeps a seeded torrent at its trackers and known on the own network, until `signal`. */
   track(
     sought: Sought,
-    found: (peers: PeerAddress[], source: PeerSource) => void,
+    found: (peers: PeerAddress[], source: DialSource) => void,
     signal: AbortSignal,
   ): void
   /** To the DHT; resolves to how many nodes took it. */
@@ -66,7 +74,7 @@ export interface SwarmHost {
 const limitOf = (bytesPerSecond: number) => (bytesPerSecond > 0 ? bytesPerSecond : -1)
 
 export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): SwarmHost {
-  const { dht, log, clock } = deps
+  const { dht, webrtc, log, clock } = deps
   const bans = createBanList(() => clock.now())
   const callers = new Map<string, number>()
   let client: WebTorrent | undefined
@@ -74,7 +82,8 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
   const port = () => (client?.listening === true ? client.torrentPort : 0)
   const trackers = createTrackers({ log, port }, config)
   const lsd = createLsd({ log, port, clock }, config)
-  const discovery = createDiscovery({ dht, log, trackers, lsd })
+  const met = createMetPeers(() => clock.now())
+  const discovery = createDiscovery({ dht, log, trackers, lsd, met })
 
   /** One address alone must not take every place, least of all with sockets that say nothing. */
   function admit(socket: Socket): void {
@@ -105,7 +114,8 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
   }
 
   async function listen(events: HostEvents): Promise<WebTorrent> {
-    const fresh = new WebTorrent({
+    const Client = await loadWebTorrent()
+    const fresh = new Client({
       torrentPort: config.port,
       maxConns: config.max_connections_per_torrent,
       downloadLimit: limitOf(config.download_limit),
@@ -153,6 +163,7 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
     bans,
     isRunning: () => client !== undefined,
     port,
+    peerId: () => client?.peerId ?? '',
     async start(events) {
       hardenWires()
       client = await listen(events)
@@ -172,7 +183,7 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
     },
     join(torrent, scheduler) {
       if (client === undefined) throw new Error('the client is not running')
-      return joinSwarm(
+      const swarm = joinSwarm(
         {
           ...torrent,
           client,
@@ -188,7 +199,15 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
           allowLocal: config.allow_local,
         },
       )
+      return {
+        ...swarm,
+        async leave() {
+          await swarm.leave()
+          webrtc.close(torrent.metainfo.infoHash)
+        },
+      }
     },
+    meet: (infoHash, peers) => met.add(infoHash, peers),
     discover: (sought, found, signal) => discovery.run(sought, found, signal),
     track: (sought, found, signal) => discovery.keep(sought, found, signal),
     async announce({ infoHash }, signal) {

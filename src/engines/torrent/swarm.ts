@@ -1,19 +1,23 @@
 /** One torrent while it is in the swarm: webtorrent's connections, choking and PEX with our picker, store and limits in place. */
 import type WebTorrent from 'webtorrent'
 import type Wire from 'bittorrent-protocol'
-import type { Peer, Torrent } from 'webtorrent'
+import type { Torrent } from 'webtorrent'
 import { toHex } from '../../base/bytes.ts'
 import type { Metainfo } from '../../base/metainfo/metainfo.ts'
 import { formatPeerAddress } from '../../base/peer-address.ts'
 import type { PeerAddress } from '../../base/ports/dht-node.ts'
 import type { Log } from '../../base/ports/log.ts'
-import type { PeerInfo, PeerSource } from '../../base/ports/torrent-engine.ts'
+import type { PeerInfo } from '../../base/ports/torrent-engine.ts'
+import type { PeerChannel } from '../../base/ports/web-rtc.ts'
 import { expectPieces } from './harden-wire.ts'
 import { metadataExtension } from './metadata-extension.ts'
-import { type BanList, mayDial, plainAddress } from './peer-policy.ts'
+import { type BanList, type DialSource, mayDial, plainAddress } from './peer-policy.ts'
+import { hostOf, isWebRtc, peersView } from './peer-view.ts'
 import type { PieceSet } from './piece-set.ts'
 import type { Scheduler } from './scheduler.ts'
+import { createTwins } from './twins.ts'
 import type { UploadStore } from './upload-store.ts'
+import { addWebPeer } from './web-peer.ts'
 
 const MAX_KNOWN_PEERS = 300
 // Tells peers how many requests we queue for them (BEP 10).
@@ -44,7 +48,11 @@ export interface SwarmLimits {
 
 export interface Swarm {
   wires(): readonly Wire[]
-  addPeers(peers: readonly PeerAddress[], source: PeerSource): void
+  addPeers(peers: readonly PeerAddress[], source: DialSource): void
+  /** Whether a browser of that id may come; ids are 40 hex digits. */
+  hasPlace(peerId: string): boolean
+  /** A browser whose data channel is open; refused, it is closed. */
+  addChannel(channel: PeerChannel): void
   verified(piece: number): void
   lost(piece: number): void
   disconnect(wire: Wire): void
@@ -53,27 +61,6 @@ export interface Swarm {
   traffic(): { downloaded: number; uploaded: number }
   leave(): Promise<void>
 }
-
-/** `-qB4520-` and the like, when the peer does not say its name in the extended handshake. */
-function clientOf(wire: Wire): string | undefined {
-  const { v } = wire.peerExtendedHandshake
-  if (v instanceof Uint8Array) return Buffer.from(v.subarray(0, 80)).toString('utf8')
-  const id = Buffer.from(wire.peerId ?? '', 'hex').toString('latin1')
-  return /^-[\w.]{6}-/.test(id) ? id.slice(1, 7) : undefined
-}
-
-function sourceOf(peer: Peer): PeerSource {
-  if (peer.type.endsWith('Incoming')) return 'incoming'
-  const { source } = peer
-  if (source === 'ut_pex') return 'pex'
-  if (source === 'dht' || source === 'tracker' || source === 'lsd') return source
-  return 'hint'
-}
-
-/** Without the IPv4-in-IPv6 wrapping of a socket that listens on both. */
-const plainPeer = (address: string) => address.replace(/^::ffff:(?=\d+\.)/, '')
-
-const hostOf = (address: string) => address.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
 
 /** Whether the peer has every piece; looks at each piece once however often it is asked. */
 function seederTest(wire: Wire, pieces: number): () => boolean {
@@ -122,6 +109,7 @@ export function joinSwarm(deps: SwarmDeps, limits: SwarmLimits): Swarm {
     addIncoming: torrent._addIncomingPeer.bind(torrent),
     drain: torrent._drain.bind(torrent),
   }
+  const twins = createTwins(client.peerId, () => (torrent.destroyed ? [] : torrent.wires))
   let gone = { downloaded: 0, uploaded: 0 }
 
   const peerOf = (wire: Wire) => [...(torrent._peers?.values() ?? [])].find((p) => p.wire === wire)
@@ -143,6 +131,10 @@ export function joinSwarm(deps: SwarmDeps, limits: SwarmLimits): Swarm {
       queueMicrotask(() => disconnect(wire))
       return
     }
+    const surplus = twins.surplus(wire)
+    if (surplus) queueMicrotask(() => disconnect(surplus))
+    // A browser cannot name peers that TCP reaches, and must not make us dial.
+    if (isWebRtc(wire)) wire.ut_pex?.removeAllListeners('peer')
     wire.once('close', () => {
       gone = {
         downloaded: gone.downloaded + wire.downloaded,
@@ -164,6 +156,10 @@ export function joinSwarm(deps: SwarmDeps, limits: SwarmLimits): Swarm {
     wire.on('have-all', idleSeeds)
   }
 
+  const isFull = () =>
+    torrent._numConns >= limits.maxConnectionsPerTorrent ||
+    deps.openConnections() >= limits.maxConnections
+
   // Discovery is ours: webtorrent's would ask trackers and the DHT without our rules.
   torrent._startDiscovery = () => {
     torrent.discovery = { complete() {}, destroy: (done: () => void) => done() }
@@ -173,10 +169,7 @@ export function joinSwarm(deps: SwarmDeps, limits: SwarmLimits): Swarm {
   torrent._updateWire = (wire) => deps.scheduler().fill(wire)
   torrent._updateWireInterest = (wire) => deps.scheduler().updateInterest(wire)
   torrent._addIncomingPeer = (peer) => {
-    const full =
-      torrent._numConns >= limits.maxConnectionsPerTorrent ||
-      deps.openConnections() >= limits.maxConnections
-    if (full || bans.has(hostOf(peer.id))) peer.destroy(new Error('no place for this peer'))
+    if (isFull() || bans.has(hostOf(peer.id))) peer.destroy(new Error('no place for this peer'))
     else proto.addIncoming(peer)
   }
   torrent._drain = () => {
@@ -184,9 +177,9 @@ export function joinSwarm(deps: SwarmDeps, limits: SwarmLimits): Swarm {
   }
   torrent.addPeer = (address, source) => {
     const host = hostOf(address)
-    const kind: PeerSource = source === 'ut_pex' ? 'pex' : (source as PeerSource)
+    const kind: DialSource = source === 'ut_pex' ? 'pex' : (source as DialSource)
     if ((torrent._peers?.size ?? 0) >= MAX_KNOWN_PEERS || bans.has(host)) return false
-    if (!mayDial(host, kind, limits.allowLocal)) return false
+    if (!mayDial(host, kind, limits.allowLocal) || twins.isHere(address)) return false
     return proto.addPeer(address, source)
   }
   torrent.on('wire', onWire)
@@ -212,6 +205,11 @@ export function joinSwarm(deps: SwarmDeps, limits: SwarmLimits): Swarm {
         }
       })
     },
+    hasPlace: (peerId) => !torrent.destroyed && !isFull() && torrent._peers?.has(peerId) === false,
+    addChannel(channel) {
+      if (torrent.destroyed || isFull()) channel.stream.destroy()
+      else whenReady(() => void addWebPeer(torrent, channel, bans))
+    },
     verified(piece) {
       whenReady(() => {
         torrent._markVerified(piece)
@@ -226,24 +224,7 @@ export function joinSwarm(deps: SwarmDeps, limits: SwarmLimits): Swarm {
       })
     },
     disconnect,
-    peers: () =>
-      [...(torrent._peers?.values() ?? [])].flatMap((peer): PeerInfo[] => {
-        const { wire } = peer
-        if (!wire || wire.peerId === null) return []
-        const client = clientOf(wire)
-        return [
-          {
-            address: plainPeer(peer.id),
-            kind: 'tcp',
-            source: sourceOf(peer),
-            ...(client === undefined ? {} : { client }),
-            downloadedBytes: wire.downloaded,
-            uploadedBytes: wire.uploaded,
-            downloadBytesPerSecond: Math.round(wire.downloadSpeed()),
-            uploadBytesPerSecond: Math.round(wire.uploadSpeed()),
-          },
-        ]
-      }),
+    peers: () => peersView(torrent._peers?.values() ?? []),
     traffic() {
       const sum = { ...gone }
       for (const wire of torrent.destroyed ? [] : torrent.wires) {

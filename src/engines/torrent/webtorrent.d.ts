@@ -30,7 +30,12 @@ declare module 'bittorrent-protocol' {
     readonly peerPieces: PieceBits
     readonly requests: WireRequest[]
     readonly peerRequests: WireRequest[]
-    readonly peerExtendedHandshake: { v?: unknown; reqq?: unknown }
+    readonly peerExtendedHandshake: {
+      v?: unknown
+      reqq?: unknown
+      p?: unknown
+      upload_only?: unknown
+    }
     readonly peerExtendedMapping: Record<string, number>
     readonly extendedHandshake: Record<string, unknown>
     readonly uploaded: number
@@ -38,6 +43,7 @@ declare module 'bittorrent-protocol' {
     readonly remoteAddress?: string
     readonly remotePort?: number
     readonly lt_donthave?: { donthave(piece: number): void }
+    readonly ut_pex?: EventEmitter
     uploadSpeed(): number
     downloadSpeed(): number
     request(
@@ -77,9 +83,12 @@ declare module 'webtorrent' {
   import type { Server } from 'node:net'
   import type Wire from 'bittorrent-protocol'
   import type { PieceBits } from 'bittorrent-protocol'
+  import type { Duplex } from 'node:stream'
 
   export interface Peer {
+    /** `host:port`, or the peer id of a WebRTC peer. */
     readonly id: string
+    addr: string | null
     readonly type: string
     readonly source: string | null
     readonly connected: boolean
@@ -138,6 +147,12 @@ declare module 'webtorrent' {
     readonly _numConns: number
     destroy(options: { destroyStore: false }, done: (error?: Error | null) => void): void
     addPeer(address: string, source: string): boolean
+    /** Null where a peer of that id is there; the connection is then destroyed. */
+    _addPeer(
+      connection: Duplex & { id: string; connected: true },
+      type: 'webrtc',
+      source: string,
+    ): Peer | null
     removePeer(id: string): void
     _drain(): void
     _startDiscovery(): void

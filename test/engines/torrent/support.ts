@@ -5,10 +5,12 @@ import { systemClock } from '../../../src/base/ports/clock.ts'
 import type { DhtNode } from '../../../src/base/ports/dht-node.ts'
 import { type Log, silentLog } from '../../../src/base/ports/log.ts'
 import type { TorrentEngine } from '../../../src/base/ports/torrent-engine.ts'
+import type { WebRtc } from '../../../src/base/ports/web-rtc.ts'
 import type { StoreLayout } from '../../../src/base/layout.ts'
 import { target } from '../../../src/base/hashes.ts'
 import { createTorrentEngine, type SwarmConfig } from '../../../src/engines/torrent/index.ts'
 import { swarmConfigSchema } from '../../../src/engines/torrent/config.ts'
+import { createFakeWebRtcNet } from '../../fakes/web-rtc.ts'
 import { type Cleanup, finallyDo, tempFolder } from '../../support/temp.ts'
 
 const defaults = Value.Create(swarmConfigSchema)
@@ -39,12 +41,18 @@ export interface TestEngine {
 export async function startEngine(
   t: Cleanup,
   overrides: Partial<SwarmConfig> = {},
-  options: { dht?: TestDht; state?: string; log?: Log } = {},
+  options: { dht?: TestDht; webrtc?: WebRtc; state?: string; log?: Log } = {},
 ): Promise<TestEngine> {
   const state = options.state ?? (await tempFolder(t))
   const layout = { blobs: join(state, 'blobs'), torrents: join(state, 'torrents') }
   const engine = createTorrentEngine(
-    { dht: options.dht ?? emptyDht, layout, log: options.log ?? silentLog, clock: systemClock },
+    {
+      dht: options.dht ?? emptyDht,
+      webrtc: options.webrtc ?? createFakeWebRtcNet().peer(),
+      layout,
+      log: options.log ?? silentLog,
+      clock: systemClock,
+    },
     localConfig(overrides),
   )
   finallyDo(t, () => engine.stop())
