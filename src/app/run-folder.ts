@@ -55,6 +55,12 @@ function isHeld(path: string): Promise<boolean> {
   })
 }
 
+/** Whether any role of a daemon lives on this state, whatever it is doing now. */
+export async function isRunning(stateDir: string): Promise<boolean> {
+  const locks = ['web', 'swarm'].map((role) => isHeld(lockSocket(stateDir, role)))
+  return (await Promise.all(locks)).includes(true)
+}
+
 /** @returns undefined where the name is taken, by the living or the dead */
 async function bind(path: string): Promise<Server | undefined> {
   const server = createServer((socket) => socket.destroy())

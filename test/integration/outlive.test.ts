@@ -70,6 +70,7 @@ describe('a box', { skip }, () => {
       assert.ok(pid, `no process for ${role}`)
       process.kill(pid, 'SIGKILL')
       const since = Date.now()
+      const status = a.cli('status')
       await until(
         `${role} to come back`,
         async () => {
@@ -80,6 +81,8 @@ describe('a box', { skip }, () => {
         { timeoutMs: 15_000, everyMs: 25 },
       )
       assert.ok(Date.now() - since <= HEAL_MS, `${role} took ${Date.now() - since} ms`)
+      // Whoever asks at the wrong moment waits, and is not told that nothing runs.
+      assert.equal((await status).code, 0)
       const again = await publish(a, site.folder, 'home')
       assert.deepEqual([again.changed, again.seq], [false, site.seq])
     }

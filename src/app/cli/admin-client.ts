@@ -1,7 +1,8 @@
 /** Speaks to the running daemon over its admin socket. */
 import { request } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOf, declareError } from '../../base/errors.ts'
-import { adminSocket } from '../run-folder.ts'
+import { adminSocket, isRunning } from '../run-folder.ts'
 
 export const NotRunning = declareError(
   'BTL_ERR_CLI_NOT_RUNNING',
@@ -15,6 +16,12 @@ export const NotAllowed = declareError(
 )
 export const Refused = declareError('BTL_ERR_CLI_REFUSED', '%s', 500)
 
+/** No socket, one that a killed daemon left, or a path where none can be. */
+const NOBODY = ['ENOENT', 'ECONNREFUSED', 'ENOTDIR', 'EINVAL']
+// Longer than the web role takes to come back.
+const RESTART_WAIT_MS = 10_000
+const RESTART_LOOK_MS = 100
+
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 interface Answer {
@@ -24,8 +31,7 @@ interface Answer {
 
 function connectFailure(error: Error, stateDir: string): Error {
   const code = codeOf(error)
-  if (code === 'ENOENT' || code === 'ECONNREFUSED')
-    return new NotRunning(stateDir, { cause: error })
+  if (code !== undefined && NOBODY.includes(code)) return new NotRunning(stateDir, { cause: error })
   if (code === 'EACCES') return new NotAllowed(adminSocket(stateDir), { cause: error })
   return error
 }
@@ -81,6 +87,20 @@ async function exchange(
   })
 }
 
+/** Waits for a daemon whose web role is about to come back. */
+async function reach(...sent: Parameters<typeof exchange>): Promise<Answer> {
+  const until = performance.now() + RESTART_WAIT_MS
+  for (;;) {
+    try {
+      return await exchange(...sent)
+    } catch (error) {
+      const isAway = error instanceof NotRunning && performance.now() < until
+      if (!isAway || !(await isRunning(sent[0]))) throw error
+      await sleep(RESTART_LOOK_MS)
+    }
+  }
+}
+
 /** @throws the daemon's own message where it refuses */
 export async function ask<Result>(
   stateDir: string,
@@ -88,7 +108,7 @@ export async function ask<Result>(
   path: string,
   body?: unknown,
 ): Promise<Result> {
-  const answer = await exchange(stateDir, method, path, body)
+  const answer = await reach(stateDir, method, path, body)
   // `/api/health` says 503 with a body that is the answer.
   if (answer.status < 400 || path === '/api/health') return answer.body as Result
   const message = (answer.body as { message?: string } | undefined)?.message

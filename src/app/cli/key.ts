@@ -85,7 +85,14 @@ const parts: Record<string, (input: VerbInput) => Promise<void>> = {
   },
   async export(input) {
     const seed = toHex(await (await keysOf(input)).exportSeed(nameOf(input)))
-    input.print(seed, { seed })
+    if (input.flags['qr'] !== true) {
+      input.print(seed, { seed })
+      return
+    }
+    const { renderUnicodeCompact } = await import('uqr')
+    // Drawn for the dark ground of most terminals; scanners read it either way round.
+    const code = renderUnicodeCompact(seed, { border: 4, ecc: 'M' })
+    input.print(`${code}\n${seed}`, { seed })
   },
   async import(input) {
     const name = nameOf(input)
@@ -101,14 +108,14 @@ export const keyVerb: Verb = {
     'key new NAME',
     'key list',
     'key show NAME',
-    'key export NAME',
+    'key export NAME [--qr]',
     'key import NAME SEED',
     'key vanity [PREFIX] [--seconds N] [--save NAME]',
   ],
   help: `Publishing keys (Ed25519), files of mode 0600 below the state folder. Export gives the seed as 64 hex
-digits: whoever has it owns the name. Vanity looks for names that begin with PREFIX, or that are
+digits, --qr also as a code to scan: whoever has it owns the name. Vanity looks for names that begin with PREFIX, or that are
 ever shorter, on all processors.`,
-  options: { seconds: { type: 'string' }, save: { type: 'string' } },
+  options: { seconds: { type: 'string' }, save: { type: 'string' }, qr: { type: 'boolean' } },
   takes: [1, 3],
   async run(input) {
     const name = input.positionals[0] ?? ''

@@ -1,6 +1,8 @@
+import type { PeerInfo } from '../../base/ports/torrent-engine.ts'
 import { formatSize } from '../../base/units.ts'
 import { ask } from './admin-client.ts'
 import { Refused } from './admin-client.ts'
+import { peerTable } from './peers.ts'
 import { table } from './table.ts'
 import type { Verb } from './verb.ts'
 
@@ -18,6 +20,8 @@ interface Status {
   health: HealthReport
   listeners: Record<string, { port: number }>
   dht?: { nodes4: number; nodes6: number; readOnly: boolean }
+  /** The busiest. */
+  peers?: PeerInfo[]
   torrents?: { totalBytes: number; verifiedBytes: number; complete: boolean; peers: number }[]
 }
 
@@ -31,6 +35,8 @@ const componentTable = ({ components }: HealthReport): string =>
       one.detail ?? '',
     ]),
   )
+
+const SHOWN_PEERS = 20
 
 function describe(status: Status): string {
   const { dht, torrents } = status
@@ -48,7 +54,10 @@ function describe(status: Status): string {
     const peers = torrents.reduce((sum, one) => sum + one.peers, 0)
     lines.push(`torrents   ${torrents.length}, ${formatSize(bytes)}, ${peers} peers`)
   }
-  return `${lines.join('\n')}\n\n${componentTable(status.health)}`
+  const parts = [lines.join('\n'), componentTable(status.health)]
+  if (status.peers && status.peers.length > 0)
+    parts.push(peerTable(status.peers.slice(0, SHOWN_PEERS)))
+  return parts.join('\n\n')
 }
 
 export const statusVerb: Verb = {

@@ -54,6 +54,11 @@ export const verbs: readonly VerbEntry[] = [
     load: async () => (await import('./get.ts')).getVerb,
   },
   {
+    name: 'peers',
+    summary: 'list the peers of a site or torrent',
+    load: async () => (await import('./peers.ts')).peersVerb,
+  },
+  {
     name: 'key',
     summary: 'make and move publishing keys',
     load: async () => (await import('./key.ts')).keyVerb,

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { stat } from 'node:fs/promises'
+import { stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import readQr from 'jsqr'
 import { verbs } from '../../../src/app/cli/verbs.ts'
 import { run as runProgram, type RunResult } from '../../support/processes.ts'
 import { ROOT } from '../../support/sources.ts'
@@ -12,6 +13,24 @@ const btlinkd = (...args: string[]): Promise<RunResult> =>
     timeoutMs: 20_000,
     env: { ...process.env, BTL_RUN_SOURCES: '1' },
   })
+
+/** What a phone reads off the terminal: each half of a character is one module, drawn four pixels wide. */
+function scanned(screen: string): string | undefined {
+  const scale = 4
+  const lines = screen.split('\n').filter((line) => /^[█▀▄ ]+$/.test(line))
+  const columns = Math.max(...lines.map((line) => line.length))
+  const [width, height] = [columns * scale, lines.length * 2 * scale]
+  const pixels = new Uint8ClampedArray(width * height * 4).fill(255)
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const module = Math.floor(y / scale)
+      const drawn = lines[module >> 1]?.[Math.floor(x / scale)] ?? ' '
+      const light = drawn === '█' || drawn === (module % 2 === 0 ? '▀' : '▄')
+      pixels.fill(light ? 255 : 0, (y * width + x) * 4, (y * width + x) * 4 + 3)
+    }
+  }
+  return readQr.default(pixels, width, height)?.data
+}
 
 describe('the command line', () => {
   it('lists every verb, and explains each', async () => {
@@ -49,6 +68,13 @@ describe('the command line', () => {
       const { code, stderr } = await btlinkd(...args, '--state', state)
       assert.equal(code, 1, args.join(' '))
       assert.match(stderr, /no btlinkd runs on .*: start it with `btlinkd serve`/)
+    }
+    const file = join(state, 'file')
+    await writeFile(file, '')
+    for (const odd of [join(file, 'below'), join(state, 'long'.repeat(60))]) {
+      const { code, stderr } = await btlinkd('status', '--state', odd)
+      assert.equal(code, 1)
+      assert.match(stderr, /^btlinkd status: no btlinkd runs on [^\n]*\n$/)
     }
   })
 
@@ -93,6 +119,8 @@ describe('the command line', () => {
     const moved = await btlinkd('key', 'import', 'b', seed, '--state', other, '--json')
     assert.equal((JSON.parse(moved.stdout) as { host: string }).host, made.host)
     assert.equal((await btlinkd('key', 'new', 'a', '--state', state)).code, 1)
+    const shown = await btlinkd('key', 'export', 'a', '--qr', '--state', state)
+    assert.equal(scanned(shown.stdout), seed)
   })
 
   it('finds telling names whose seed owns them (F04)', async (t) => {
