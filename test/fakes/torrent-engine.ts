@@ -39,6 +39,7 @@ interface Held {
   have: Set<number>
   seeding: boolean
   announceDht: boolean
+  own: boolean
   waiting: Set<{ check(): void; fail(error: unknown): void }>
   listeners: Set<(piece: number) => void>
 }
@@ -262,6 +263,7 @@ export function createFakeSwarm(): FakeSwarm {
             have: new Set(),
             seeding: false,
             announceDht: true,
+            own: false,
             waiting: new Set(),
             listeners: new Set(),
           }
@@ -338,9 +340,10 @@ export function createFakeSwarm(): FakeSwarm {
           held.listeners.delete(listener)
         }
       },
-      async seed(infoHash, { announceDht = true } = {}) {
+      async seed(infoHash, { announceDht = true, own } = {}) {
         const held = must(infoHash)
         held.seeding = true
+        held.own = own ?? held.own
         held.announceDht = announceDht
       },
       async drop(infoHash, { removeData = false } = {}) {

@@ -39,6 +39,8 @@ export interface TorrentStatus {
   peers: number
   downloadedBytes: number
   uploadedBytes: number
+  /** Why it is no longer offered to strangers; the house still gets it. */
+  limited?: 'ratio' | 'time'
 }
 
 /** A local file that may hold the same bytes as a file of the torrent: an older version of a site. */
@@ -53,6 +55,13 @@ export interface AddOptions {
   verified?: boolean
   /** Copied piece by piece where they verify, before peers are asked. */
   reuse?: ReuseCandidate[]
+}
+
+export interface SeedOptions {
+  /** True unless said otherwise. */
+  announceDht?: boolean
+  /** Published here, so that no seeding limit ends it. What an earlier call said stays where it is left out. */
+  own?: boolean
 }
 
 /** How much a reader minds waiting: `now` blocks a person, `soon` is read-ahead, `background` is a whole download. */
@@ -84,7 +93,7 @@ export interface TorrentEngine extends Component {
   /** First the verified ranges of the file, merged and in order (may be empty), then each newly verified range. */
   verified(infoHash: InfoHash, fileIndex: number, signal?: AbortSignal): AsyncIterable<ByteRange[]>
   /** Keeps the torrent complete and announced from now on, over restarts, until `drop`. */
-  seed(infoHash: InfoHash, options?: { announceDht?: boolean }): Promise<void>
+  seed(infoHash: InfoHash, options?: SeedOptions): Promise<void>
   /** Leaves the swarm. Data stays unless `removeData`. No error for an unknown infohash. */
   drop(infoHash: InfoHash, options?: { removeData?: boolean }): Promise<void>
   /** Each peer once, however many sources named it. */

@@ -14,8 +14,11 @@ export interface KeeperDeps {
 }
 
 export interface Keeper {
-  /** Works in the background until it is done or let go; again after failures. Idempotent. */
-  keep(infoHash: InfoHash, site?: { publicKey: PublicKey; salt: Uint8Array }): void
+  /**
+   * Works in the background until it is done or let go; again after failures. Idempotent.
+   * @param own a name of this box points at it: seeding limits are for what others published
+   */
+  keep(infoHash: InfoHash, site?: { publicKey: PublicKey; salt: Uint8Array }, own?: boolean): void
   letGo(infoHash: InfoHash): void
   stop(): Promise<void>
   /** Torrents not whole yet. */
@@ -25,6 +28,7 @@ export interface Keeper {
 interface Job {
   infoHash: InfoHash
   site: { publicKey: PublicKey; salt: Uint8Array } | undefined
+  own: boolean
   controller: AbortController
   failures: number
   timer?: NodeJS.Timeout
@@ -41,7 +45,7 @@ export function createKeeper({ store, engine, library, log }: KeeperDeps): Keepe
   const running = new Set<Promise<void>>()
   let stopped = false
 
-  async function fetchAll({ infoHash, site, controller }: Job): Promise<void> {
+  async function fetchAll({ infoHash, site, own, controller }: Job): Promise<void> {
     const { signal } = controller
     const { metainfo } = await library.open(infoHash, site ? { site } : {}, signal)
     const wanted = metainfo.files.filter((file) => !file.isPad && file.length > 0)
@@ -58,7 +62,7 @@ export function createKeeper({ store, engine, library, log }: KeeperDeps): Keepe
     })
     await Promise.all(workers)
     await store.torrents.adopt(infoHash, signal)
-    await engine.seed(infoHash)
+    await engine.seed(infoHash, own ? { own } : {})
   }
 
   async function work(job: Job): Promise<void> {
@@ -100,9 +104,9 @@ export function createKeeper({ store, engine, library, log }: KeeperDeps): Keepe
 
   return {
     letGo,
-    keep(infoHash, site) {
+    keep(infoHash, site, own = false) {
       if (stopped || jobs.has(infoHash)) return
-      const job = { infoHash, site, controller: new AbortController(), failures: 0 }
+      const job = { infoHash, site, own, controller: new AbortController(), failures: 0 }
       jobs.set(infoHash, job)
       waiting.push(job)
       pump()

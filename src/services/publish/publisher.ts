@@ -206,7 +206,7 @@ export function createPublisher(deps: PublisherDeps, config: PublisherConfig): P
 
   async function seed(info: Uint8Array, infoHash: InfoHash, announceDht = true): Promise<void> {
     await engine.add(info, { verified: true })
-    await engine.seed(infoHash, { announceDht })
+    await engine.seed(infoHash, { announceDht, own: true })
   }
 
   async function republish(site: Site, signal: AbortSignal): Promise<void> {
@@ -242,7 +242,7 @@ export function createPublisher(deps: PublisherDeps, config: PublisherConfig): P
     if (site.keyName === undefined && !site.pinned) return
     const latest = sites.latest(site.publicKey, site.salt)
     if (latest) {
-      keeper.keep(latest.infoHash, site)
+      keeper.keep(latest.infoHash, site, site.keyName !== undefined)
       announcer.track(site.publicKey, site.salt, firstPutWithinMs)
     }
     if (site.watched) await watched.watch(site)
@@ -277,7 +277,7 @@ export function createPublisher(deps: PublisherDeps, config: PublisherConfig): P
       if (!(await store.torrents.info(infoHash))) throw new NoTorrent(infoHash)
       const publication = await point({ infoHash }, options, signal)
       await watched.unwatch(publication.publicKey, publication.salt)
-      keeper.keep(infoHash)
+      keeper.keep(infoHash, undefined, true)
       return publication
     },
     async unpublish(key, salt) {
