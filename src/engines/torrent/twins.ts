@@ -33,14 +33,14 @@ export function createTwins(ourId: string, wires: () => readonly Wire[]): Twins 
           other !== wire &&
           !other.destroyed &&
           isTcp(other) &&
+          isOutgoing(other) !== isOutgoing(wire) &&
           other.peerId === wire.peerId &&
           sameHost(other.remoteAddress, wire.remoteAddress),
       )
       if (twin === undefined || !isTcp(wire)) return undefined
       const [ours, theirs] = isOutgoing(wire) ? [wire, twin] : [twin, wire]
       // Both ends see both connections; by this rule they close the same one.
-      const closed =
-        isOutgoing(ours) === isOutgoing(theirs) ? wire : ourId > (wire.peerId ?? '') ? theirs : ours
+      const closed = ourId > (wire.peerId ?? '') ? theirs : ours
       note(closed, closed === wire ? twin : wire)
       return closed
     },
