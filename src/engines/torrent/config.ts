@@ -1,6 +1,6 @@
 /** The `swarm` section of the configuration. */
 import { type Static, Type } from 'typebox'
-import { count, duration, flag, port, size } from '../../base/config-schema.ts'
+import { count, duration, flag, port, size, texts } from '../../base/config-schema.ts'
 
 const SECOND = 1000
 
@@ -76,6 +76,19 @@ export const swarmConfigSchema = Type.Object(
     pex: flag(true, 'Exchange peer addresses with peers (BEP 11).'),
     trackers: flag(true, 'Ask the trackers that links name.'),
     web_seeds: flag(true, 'Fetch from the web seeds that links name (BEP 19).'),
+    announce_urls: texts(
+      [],
+      'Trackers at which every seeded torrent is announced besides our own; http, udp, ws.',
+    ),
+    webrtc_hot_torrents: count(
+      20,
+      'Seeded torrents announced to WebSocket trackers at the same time; the others take turns.',
+      { minimum: 1, maximum: 200 },
+    ),
+    bridge: flag(
+      true,
+      'Fetch what is missing of a visited torrent while a browser asks for it, or for others from a browser.',
+    ),
     allow_local: flag(
       false,
       'Let strangers name loopback and private addresses as peers, trackers and web seeds; for tests and closed networks.',

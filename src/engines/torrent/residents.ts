@@ -12,6 +12,7 @@ import { trackerUrls, webSeedUrls } from '../../base/hint-urls.ts'
 import { formatPeerAddress } from '../../base/peer-address.ts'
 import { writeFileOnce } from './write-once.ts'
 import { createAnnouncer } from './announcer.ts'
+import { createBridge } from './bridge.ts'
 import type { SwarmConfig } from './config.ts'
 import { TorrentDisk, TorrentDropped, TorrentFull, TorrentNotRunning } from './errors.ts'
 import { createFilePool } from './file-pool.ts'
@@ -86,6 +87,7 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
     },
     config,
   )
+  const bridge = createBridge(config.bridge)
   let stopping = new AbortController()
   let ticker: NodeJS.Timeout | undefined
   let ticks = 0
@@ -166,6 +168,7 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
     const { swarm } = resident
     if (swarm === undefined) return
     resident.swarm = undefined
+    bridge.forget(resident.torrent.metainfo.infoHash)
     resident.searching?.abort()
     resident.searching = undefined
     const { downloaded, uploaded } = swarm.traffic()
@@ -193,7 +196,15 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
   function tick(): void {
     ticks++
     for (const resident of active()) {
-      const { torrent, scheduler } = resident
+      const { torrent, scheduler, swarm } = resident
+      const bridged = {
+        infoHash: torrent.metainfo.infoHash,
+        have: torrent.have,
+        wants: torrent.wants,
+        seeding: resident.seeding,
+        wires: () => swarm?.wires() ?? [],
+      }
+      if (bridge.look(bridged)) resident.idleSince = performance.now()
       if (torrent.wants.size > 0) {
         scheduler.fillAll()
         scheduler.rescue()
@@ -313,6 +324,7 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
     async drop(infoHash, reason, removeData) {
       const resident = byHash.get(infoHash)
       announcer.remove(infoHash)
+      bridge.forget(infoHash)
       if (resident === undefined) return
       byHash.delete(infoHash)
       resident.webSeeds.stop()
@@ -343,6 +355,7 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
       clearInterval(ticker)
       ticker = undefined
       announcer.stop()
+      bridge.stop()
       for (const [infoHash, resident] of byHash) {
         resident.webSeeds.stop()
         await leave(resident)

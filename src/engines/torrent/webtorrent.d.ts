@@ -26,6 +26,7 @@ declare module 'bittorrent-protocol' {
     readonly peerInterested: boolean
     readonly amInterested: boolean
     readonly hasFast: boolean
+    readonly isSeeder: boolean
     readonly peerAllowedFastSet: number[]
     readonly peerPieces: PieceBits
     readonly requests: WireRequest[]

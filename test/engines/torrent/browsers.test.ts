@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -14,31 +13,11 @@ import { createFakeWebRtcNet, type FakeWebRtcPeer } from '../../fakes/web-rtc.ts
 import { type Cleanup, finallyDo } from '../../support/temp.ts'
 import { layDown, type MadeTorrent, makeTorrentOf, pattern } from '../../support/torrents.ts'
 import { until } from '../../support/until.ts'
-import { loopback, startEngine, type TestEngine } from './support.ts'
+import { introduce, loopback, seedIn, startEngine } from './support.ts'
 
 const PIECE = 32 * 1024
 const signal = (ms = 15_000) => AbortSignal.timeout(ms)
 const range = (made: MadeTorrent) => ({ start: 0, end: made.files[0]?.bytes.length ?? 0 })
-
-async function seed(box: TestEngine, made: MadeTorrent): Promise<void> {
-  await layDown(box.layout.torrents, made)
-  await box.engine.add(made.info, { verified: true })
-  await box.engine.seed(made.infoHash)
-}
-
-/** What a tracker does between a browser and the box; false where the box declines. */
-async function introduce(
-  browser: FakeWebRtcPeer,
-  engine: TorrentEngine,
-  infoHash: InfoHash,
-  peerId = randomBytes(20).toString('hex'),
-): Promise<boolean> {
-  const [offer] = await browser.offer(infoHash, 1)
-  assert.ok(offer)
-  const answer = await engine.answerOffer(infoHash, { sdp: offer.sdp, peerId }, signal())
-  if (answer) await browser.accept(offer.offerId, answer)
-  return answer !== undefined
-}
 
 /** A browser that says what the test tells it to. */
 async function rawBrowser(
@@ -89,7 +68,7 @@ async function serving(t: Cleanup, length = 6 * PIECE) {
   const net = createFakeWebRtcNet()
   const box = await startEngine(t, {}, { webrtc: net.peer() })
   const made = makeTorrentOf(pattern(length))
-  await seed(box, made)
+  await seedIn(box, made)
   return { net, box, made }
 }
 
@@ -137,7 +116,7 @@ describe('browsers as peers', { timeout: 60_000 }, () => {
     const config = { max_connections_per_torrent: 2 }
     const box = await startEngine(t, config, { webrtc: net.peer() })
     const made = makeTorrentOf(pattern(PIECE))
-    await seed(box, made)
+    await seedIn(box, made)
     const browser = net.peer()
     browser.onChannel(({ stream }) => stream.on('error', () => {}))
     const peerId = 'ab'.repeat(20)
@@ -152,7 +131,7 @@ describe('browsers as peers', { timeout: 60_000 }, () => {
     const net = createFakeWebRtcNet()
     const box = await startEngine(t, {}, { webrtc: net.peer() })
     const made = makeTorrentOf(pattern(PIECE))
-    await seed(box, made)
+    await seedIn(box, made)
     const browser = net.peer({ host: '192.0.2.7' })
     browser.onChannel(({ stream }) => {
       stream.on('error', () => {})
@@ -228,7 +207,7 @@ describe('browsers as peers', { timeout: 60_000 }, () => {
     const webrtc = net.peer()
     const box = await startEngine(t, {}, { webrtc })
     const made = makeTorrentOf(pattern(PIECE))
-    await seed(box, made)
+    await seedIn(box, made)
     const streams = await Promise.all(
       Array.from({ length: 4 }, async () => rawBrowser(net.peer(), box.engine, made.infoHash)),
     )

@@ -1,4 +1,6 @@
 /** Engines for tests: on loopback, without multicast, in folders of their own. */
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { Value } from 'typebox/value'
 import { systemClock } from '../../../src/base/ports/clock.ts'
@@ -7,11 +9,12 @@ import { type Log, silentLog } from '../../../src/base/ports/log.ts'
 import type { TorrentEngine } from '../../../src/base/ports/torrent-engine.ts'
 import type { WebRtc } from '../../../src/base/ports/web-rtc.ts'
 import type { StoreLayout } from '../../../src/base/layout.ts'
-import { target } from '../../../src/base/hashes.ts'
+import { type InfoHash, target } from '../../../src/base/hashes.ts'
 import { createTorrentEngine, type SwarmConfig } from '../../../src/engines/torrent/index.ts'
 import { swarmConfigSchema } from '../../../src/engines/torrent/config.ts'
-import { createFakeWebRtcNet } from '../../fakes/web-rtc.ts'
+import { createFakeWebRtcNet, type FakeWebRtcPeer } from '../../fakes/web-rtc.ts'
 import { type Cleanup, finallyDo, tempFolder } from '../../support/temp.ts'
+import { layDown, type MadeTorrent } from '../../support/torrents.ts'
 
 const defaults = Value.Create(swarmConfigSchema)
 
@@ -21,6 +24,8 @@ export const localConfig = (overrides: Partial<SwarmConfig> = {}): SwarmConfig =
   port: 0,
   lsd: false,
   allow_local: true,
+  // Every peer of these tests is one of the own network.
+  lan_exempt: false,
   ...overrides,
 })
 
@@ -62,3 +67,27 @@ export async function startEngine(
 }
 
 export const loopback = (port: number) => ({ peers: [{ host: '127.0.0.1', port }] })
+
+export async function seedIn(box: TestEngine, made: MadeTorrent): Promise<void> {
+  await layDown(box.layout.torrents, made)
+  await box.engine.add(made.info, { verified: true })
+  await box.engine.seed(made.infoHash)
+}
+
+/** What a tracker does between a browser and the box; false where the box declines. */
+export async function introduce(
+  browser: FakeWebRtcPeer,
+  engine: TorrentEngine,
+  infoHash: InfoHash,
+  peerId = randomBytes(20).toString('hex'),
+): Promise<boolean> {
+  const [offer] = await browser.offer(infoHash, 1)
+  assert.ok(offer)
+  const answer = await engine.answerOffer(
+    infoHash,
+    { sdp: offer.sdp, peerId },
+    AbortSignal.timeout(15_000),
+  )
+  if (answer) await browser.accept(offer.offerId, answer)
+  return answer !== undefined
+}
