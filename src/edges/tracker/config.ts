@@ -56,6 +56,10 @@ export const trackerConfigSchema = Type.Object(
     burst: count(1000, 'Announces and scrapes of one address at once.', { minimum: 1 }),
     max_sockets: count(2000, 'WebSocket connections of browsers at the same time.'),
     max_sockets_per_address: count(50, 'WebSocket connections of one address.', { minimum: 1 }),
+    socket_origins: texts(
+      [],
+      'Origins (https://site.example) whose pages may use the tracker over WebSocket; none for any page.',
+    ),
   },
   { additionalProperties: false },
 )

@@ -11,3 +11,18 @@ export const TrackerBadProxy = declareError(
   'tracker.trusted_proxies: "%s" is no address or network',
   500,
 )
+export const TrackerSocketsFull = declareError(
+  'BTL_ERR_TRACKER_SOCKETS_FULL',
+  'the tracker holds as many WebSocket connections as it may',
+  503,
+)
+export const TrackerTooManySockets = declareError(
+  'BTL_ERR_TRACKER_TOO_MANY_SOCKETS',
+  'too many WebSocket connections from this address',
+  429,
+)
+export const TrackerForeignOrigin = declareError(
+  'BTL_ERR_TRACKER_FOREIGN_ORIGIN',
+  'pages of this origin may not use the tracker',
+  403,
+)

@@ -1,0 +1,108 @@
+/** How many sockets there may be, and how much one socket and one address may say. */
+import { isIP } from 'node:net'
+import type { Clock } from '../../base/ports/clock.ts'
+import { isHouseAddress } from '../http/index.ts'
+
+export interface Rate {
+  /** 0 for any number. */
+  perSecond: number
+  burst: number
+}
+
+export interface Bucket {
+  tokens: number
+  at: number
+}
+
+/** What is known of an address while it has sockets, or spent more than it was given since. */
+export interface AddressRecord {
+  readonly key: string
+  sockets: number
+  /** Torrents its sockets are in. */
+  members: number
+  bucket: Bucket
+}
+
+/** Whoever has one public IPv6 address has a /64 of them; in the house each device is one. */
+export function addressKey(address: string): string {
+  if (isIP(address) !== 6 || isHouseAddress(address)) return address
+  const [head = '', tail] = address.split('::')
+  const groups = head === '' ? [] : head.split(':')
+  const after = tail === undefined || tail === '' ? 0 : tail.split(':').length
+  if (tail !== undefined) while (groups.length + after < 8) groups.push('0')
+  return `${groups
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':')}::/64`
+}
+
+export function createSocketGuard(
+  limits: { maxSockets: number; maxSocketsPerAddress: number; address: Rate; socket: Rate },
+  clock: Clock,
+) {
+  const addresses = new Map<string, AddressRecord>()
+  const maxAddresses = limits.maxSockets * 2 + 16
+  let sockets = 0
+
+  const fresh = (rate: Rate): Bucket => ({ tokens: rate.burst, at: clock.now() })
+
+  function take(bucket: Bucket, rate: Rate): boolean {
+    if (rate.perSecond === 0) return true
+    const now = clock.now()
+    // A clock set back gives nothing and takes nothing.
+    const elapsed = Math.max(0, now - bucket.at)
+    bucket.tokens = Math.min(rate.burst, bucket.tokens + (elapsed * rate.perSecond) / 1000)
+    bucket.at = now
+    if (bucket.tokens < 1) return false
+    bucket.tokens--
+    return true
+  }
+
+  /** Forgets addresses without sockets whose budget would be full again. */
+  function forget(): void {
+    const now = clock.now()
+    for (const record of addresses.values()) {
+      if (record.sockets > 0) continue
+      const { perSecond, burst } = limits.address
+      const refilled =
+        record.bucket.tokens + (Math.max(0, now - record.bucket.at) * perSecond) / 1000
+      if (perSecond === 0 || refilled >= burst) addresses.delete(record.key)
+    }
+  }
+
+  return {
+    /** @returns the address's record; or where there is no room: for this address, or for any */
+    admit(address: string): AddressRecord | 'address' | 'full' {
+      const key = addressKey(address)
+      let record = addresses.get(key)
+      if ((record?.sockets ?? 0) >= limits.maxSocketsPerAddress) return 'address'
+      if (sockets >= limits.maxSockets) return 'full'
+      if (record === undefined) {
+        if (addresses.size >= maxAddresses) forget()
+        if (addresses.size >= maxAddresses) return 'full'
+        record = { key, sockets: 0, members: 0, bucket: fresh(limits.address) }
+        addresses.set(key, record)
+      }
+      if (!take(record.bucket, limits.address)) return 'address'
+      record.sockets++
+      sockets++
+      return record
+    },
+
+    leave(record: AddressRecord): void {
+      record.sockets--
+      sockets--
+    },
+
+    socketBucket: () => fresh(limits.socket),
+
+    /** Whether a socket may say one thing more. */
+    mayTalk: (bucket: Bucket, record: AddressRecord): boolean =>
+      take(bucket, limits.socket) && take(record.bucket, limits.address),
+
+    forget,
+    size: () => ({ sockets, addresses: addresses.size }),
+  }
+}
+
+export type SocketGuard = ReturnType<typeof createSocketGuard>
