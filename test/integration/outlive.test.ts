@@ -89,7 +89,9 @@ describe('a box', { skip }, () => {
   })
 
   it('goes on with a download while the role that fetches it is killed', async (t) => {
-    const a = await createTestDaemon(t, { config: { swarm: { upload_limit: '3MB' } } })
+    const a = await createTestDaemon(t, {
+      config: { swarm: { upload_limit: '3MB', lan_exempt: false } },
+    })
     const b = await createTestDaemon(t, { bootstrap: [a.dhtNode] })
     const folder = join(await tempFolder(t, 'site'), 'site')
     const film = randomBytes(9_000_000)

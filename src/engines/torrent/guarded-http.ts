@@ -25,6 +25,8 @@ export interface GuardedRequest {
   timeoutMs: number
   /** Judges status and headers before a byte of the body is read. */
   accept: (status: number, headers: IncomingMessage['headers']) => boolean
+  /** Waits until bytes that came from `host` may have come; the wait is not part of the timeout. */
+  paced?: (bytes: number, host: string, signal: AbortSignal) => Promise<void> | undefined
 }
 
 export interface GuardedHttp {
@@ -68,17 +70,56 @@ function checkedUrl(text: string, allowLocal: boolean): URL {
   return url
 }
 
+interface Deadline {
+  signal: AbortSignal
+  /** Awaits what we cause ourselves: that time does not count. */
+  without(wait: Promise<void>): Promise<void>
+  clear(): void
+}
+
+function createDeadline(timeoutMs: number, given: AbortSignal): Deadline {
+  const late = new AbortController()
+  let left = timeoutMs
+  let since = 0
+  let timer: NodeJS.Timeout | undefined
+  const run = () => {
+    since = performance.now()
+    timer = setTimeout(
+      () => late.abort(new DOMException('The operation timed out.', 'TimeoutError')),
+      Math.max(left, 0),
+    ).unref()
+  }
+  run()
+  return {
+    signal: AbortSignal.any([given, late.signal]),
+    async without(wait) {
+      clearTimeout(timer)
+      left -= performance.now() - since
+      try {
+        await wait
+      } finally {
+        run()
+      }
+    },
+    clear: () => clearTimeout(timer),
+  }
+}
+
 async function readBody(
   url: URL,
   response: IncomingMessage,
-  maxBytes: number,
+  { maxBytes, paced }: GuardedRequest,
+  deadline: Deadline,
 ): Promise<Uint8Array> {
   const chunks: Buffer[] = []
+  const host = response.socket.remoteAddress ?? ''
   let size = 0
   for await (const chunk of response as AsyncIterable<Buffer>) {
     size += chunk.length
     if (size > maxBytes) throw new TorrentBadReply(url.host, `more than ${maxBytes} bytes`)
     chunks.push(chunk)
+    const wait = paced?.(chunk.length, host, deadline.signal)
+    if (wait) await deadline.without(wait)
   }
   return Buffer.concat(chunks)
 }
@@ -103,27 +144,39 @@ export function createGuardedHttp(allowLocal: boolean): GuardedHttp {
     return promise
   }
 
+  async function follow(
+    first: URL,
+    request: GuardedRequest,
+    deadline: Deadline,
+  ): Promise<GuardedReply> {
+    let url = first
+    for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
+      const response = await once(url, request, deadline.signal)
+      const status = response.statusCode ?? 0
+      const { location } = response.headers
+      if (status >= 300 && status < 400 && location !== undefined) {
+        response.destroy()
+        url = checkedUrl(new URL(location, url).href, allowLocal)
+        continue
+      }
+      if (!request.accept(status, response.headers)) {
+        response.destroy()
+        throw new TorrentBadReply(url.host, `status ${status}`)
+      }
+      const body = await readBody(url, response, request, deadline)
+      return { status, headers: response.headers, body }
+    }
+    throw new TorrentBadReply(url.host, 'too many redirects')
+  }
+
   return {
     async get(address, request, signal) {
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(request.timeoutMs)])
-      let url = checkedUrl(address, allowLocal)
-      for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-        const response = await once(url, request, limit)
-        const status = response.statusCode ?? 0
-        const { location } = response.headers
-        if (status >= 300 && status < 400 && location !== undefined) {
-          response.destroy()
-          url = checkedUrl(new URL(location, url).href, allowLocal)
-          continue
-        }
-        if (!request.accept(status, response.headers)) {
-          response.destroy()
-          throw new TorrentBadReply(url.host, `status ${status}`)
-        }
-        const body = await readBody(url, response, request.maxBytes)
-        return { status, headers: response.headers, body }
+      const deadline = createDeadline(request.timeoutMs, signal)
+      try {
+        return await follow(checkedUrl(address, allowLocal), request, deadline)
+      } finally {
+        deadline.clear()
       }
-      throw new TorrentBadReply(url.host, 'too many redirects')
     },
     close() {
       agents.http.destroy()

@@ -250,7 +250,14 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
       torrent,
       scheduler,
       webSeeds: createWebSeeds(
-        { metainfo, map, log, scheduler, isWanted: () => wants.size > 0 },
+        {
+          metainfo,
+          map,
+          log,
+          scheduler,
+          isWanted: () => wants.size > 0,
+          paced: (bytes, from, signal) => host.bandwidth.paced('webseed', bytes, from, signal),
+        },
         { enabled: config.web_seeds, allowLocal: config.allow_local },
       ),
       peerHints: new Map(),

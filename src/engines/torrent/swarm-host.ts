@@ -9,6 +9,7 @@ import type { Log } from '../../base/ports/log.ts'
 import type { Stats } from '../../base/ports/component.ts'
 import type { InfoHash } from '../../base/hashes.ts'
 import type { WebRtc } from '../../base/ports/web-rtc.ts'
+import { type Bandwidth, createBandwidth } from './bandwidth.ts'
 import type { SwarmConfig } from './config.ts'
 import { createDiscovery, type Sought } from './discovery.ts'
 import { TorrentBindFailed } from './errors.ts'
@@ -17,6 +18,7 @@ import { loadWebTorrent } from './load-webtorrent.ts'
 import { createLsd } from './lsd.ts'
 import { createMetPeers } from './met-peers.ts'
 import { type BanList, createBanList, type DialSource, reachOf } from './peer-policy.ts'
+import { regulate } from './peer-flow.ts'
 import type { Scheduler } from './scheduler.ts'
 import { joinSwarm, type Swarm, type SwarmDeps } from './swarm.ts'
 import { createTrackers } from './trackers.ts'
@@ -43,6 +45,7 @@ export interface HostEvents {
 
 export interface SwarmHost {
   readonly bans: BanList
+  readonly bandwidth: Bandwidth
   isRunning(): boolean
   port(): number
   /** 40 hex digits, as in handshakes; empty while the client is not running. */
@@ -71,12 +74,11 @@ export interface SwarmHost {
   stats(): Stats
 }
 
-const limitOf = (bytesPerSecond: number) => (bytesPerSecond > 0 ? bytesPerSecond : -1)
-
 export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): SwarmHost {
   const { dht, webrtc, log, clock } = deps
   const bans = createBanList(() => clock.now())
   const callers = new Map<string, number>()
+  const bandwidth = createBandwidth({ clock }, config)
   let client: WebTorrent | undefined
   let restarting: NodeJS.Timeout | undefined
   const port = () => (client?.listening === true ? client.torrentPort : 0)
@@ -118,8 +120,6 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
     const fresh = new Client({
       torrentPort: config.port,
       maxConns: config.max_connections_per_torrent,
-      downloadLimit: limitOf(config.download_limit),
-      uploadLimit: limitOf(config.upload_limit),
       utPex: config.pex,
       userAgent: USER_AGENT,
       dht: false,
@@ -131,6 +131,7 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
       webSeeds: false,
       secure: 0,
     })
+    regulate(fresh.throttleGroups, { bandwidth, given: () => {} })
     const failed = new AbortController()
     let started = false
     fresh.on('error', (error: unknown) => {
@@ -161,17 +162,20 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
 
   return {
     bans,
+    bandwidth,
     isRunning: () => client !== undefined,
     port,
     peerId: () => client?.peerId ?? '',
     async start(events) {
       hardenWires()
+      bandwidth.start()
       client = await listen(events)
       await lsd.start()
     },
     async stop() {
       clearTimeout(restarting)
       restarting = undefined
+      bandwidth.stop()
       await lsd.stop()
       trackers.stop()
       const ending = client

@@ -20,6 +20,8 @@ export interface WebSeedsDeps {
   log: Log
   scheduler: Pick<Scheduler, 'webTask'>
   isWanted: () => boolean
+  /** Waits for the bandwidth that bytes of `host` need. */
+  paced: (bytes: number, host: string, signal: AbortSignal) => Promise<void> | undefined
 }
 
 export interface WebSeeds {
@@ -66,7 +68,7 @@ export function createWebSeeds(
       status === 206 || (status === 200 && start === 0 && given['content-length'] === `${length}`)
     const { body } = await http.get(
       url,
-      { headers, maxBytes: length, timeoutMs: TIMEOUT_MS, accept },
+      { headers, maxBytes: length, timeoutMs: TIMEOUT_MS, accept, paced: deps.paced },
       stopping.signal,
     )
     if (body.length !== length) throw new TorrentBadReply(url, 'another length than asked for')

@@ -22,6 +22,8 @@ declare module 'bittorrent-protocol' {
     readonly type: string
     readonly peerId: string | null
     readonly destroyed: boolean
+    write(bytes: Uint8Array): boolean
+    choke(): void
     readonly peerChoking: boolean
     readonly peerInterested: boolean
     readonly amInterested: boolean
@@ -76,24 +78,35 @@ declare module 'bittorrent-protocol' {
     _onHave(piece: number): void
     _onBitField(bits: Uint8Array): void
     _onRequest(piece: number, offset: number, length: number): void
+    _onCancel(piece: number, offset: number, length: number): void
   }
 }
 
 declare module 'webtorrent' {
   import type { EventEmitter } from 'node:events'
-  import type { Server } from 'node:net'
+  import type { Server, Socket } from 'node:net'
   import type Wire from 'bittorrent-protocol'
   import type { PieceBits } from 'bittorrent-protocol'
   import type { Duplex } from 'node:stream'
 
-  export interface Peer {
+  /** Both directions of one client; what they limit is ours, see peer-flow.ts. */
+  export interface ThrottleGroups {
+    readonly down: object
+    readonly up: object
+  }
+
+  export interface Peer extends EventEmitter {
     /** `host:port`, or the peer id of a WebRTC peer. */
     readonly id: string
     addr: string | null
     readonly type: string
     readonly source: string | null
     readonly connected: boolean
+    readonly destroyed: boolean
+    readonly conn: Duplex | null
     readonly wire: Wire | null
+    readonly swarm: Torrent | null
+    readonly throttleGroups: ThrottleGroups
     retries: number
     destroy(error?: Error): void
   }
@@ -135,6 +148,7 @@ declare module 'webtorrent' {
   }
 
   export interface Torrent extends EventEmitter {
+    readonly infoHash: string
     readonly destroyed: boolean
     readonly ready: boolean
     readonly wires: Wire[]
@@ -169,8 +183,8 @@ declare module 'webtorrent' {
   export interface ClientOptions {
     torrentPort: number
     maxConns: number
-    downloadLimit: number
-    uploadLimit: number
+    downloadLimit?: number
+    uploadLimit?: number
     utPex: boolean
     userAgent: string
     dht: false
@@ -192,8 +206,24 @@ declare module 'webtorrent' {
     readonly torrents: Torrent[]
     readonly downloadSpeed: number
     readonly uploadSpeed: number
-    readonly _connPool: { readonly tcpServer: Server | null } | null
+    readonly throttleGroups: ThrottleGroups
+    readonly _connPool: {
+      readonly tcpServer: Server | null
+      /** Reads the handshake and finds the torrent by `get` of the client. */
+      _onConnection(socket: Socket, type: 'tcp'): void
+    } | null
+    get(infoHash: string): Promise<Torrent | null>
     add(torrent: ParsedTorrent, options: TorrentOptions): Torrent
     destroy(done: (error?: Error | null) => void): void
+  }
+}
+
+declare module 'webtorrent/lib/peer.js' {
+  import type { Peer } from 'webtorrent'
+
+  /** The class of every peer. */
+  export default class AnyPeer {
+    /** Called once, when the peer is connected. */
+    setThrottlePipes(this: Peer): void
   }
 }

@@ -59,7 +59,7 @@ it('fetches a range from its first byte on', async (t) => {
   // Two blocks make a piece and 32 blocks are asked for at once: so many may change places.
   for (const [index, start] of starts.entries())
     for (const earlier of starts.slice(0, index)) assert.ok(earlier - start <= 16 * PIECE)
-  assert.equal(starts[0] ?? -1, 0)
+  assert.ok((starts[0] ?? Infinity) <= 16 * PIECE, `${starts[0]}`)
 })
 
 it('keeps to its number of connections', async (t) => {
