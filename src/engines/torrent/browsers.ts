@@ -39,6 +39,8 @@ export interface Browsers {
     via: 'announced' | 'ours',
     signal?: AbortSignal,
   ): Promise<Offer | undefined>
+  /** Completes one of our offers. Never throws. */
+  accept(infoHash: InfoHash, offerId: string, answer: Offer): Promise<void>
 }
 
 export function createBrowsers(deps: BrowsersDeps): Browsers {
@@ -81,6 +83,14 @@ export function createBrowsers(deps: BrowsersDeps): Browsers {
         return undefined
       } finally {
         answering.delete(key)
+      }
+    },
+    async accept(infoHash, offerId, { sdp, peerId }) {
+      try {
+        const place = await deps.visit(infoHash)
+        if (place?.swarm.hasPlace(peerId) === true) await webrtc.accept(offerId, { sdp, peerId })
+      } catch (error) {
+        log.debug({ infoHash, err: messageOf(error) }, 'an answer to an offer was of no use')
       }
     },
   }

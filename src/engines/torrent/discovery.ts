@@ -14,6 +14,8 @@ export interface Sought {
   trackers: readonly string[]
   /** All of it is here: others may come, nobody is needed. */
   isSeed?: boolean
+  /** It stays here: the trackers that the owner configured hear of it too. */
+  isKept?: boolean
 }
 
 interface Seek {
@@ -29,6 +31,11 @@ export interface DiscoveryDeps {
   trackers: {
     announce(sought: Sought, signal: AbortSignal): AsyncIterable<PeerAddress[]>
   }
+  /** Those that lead to browsers. */
+  wsTrackers: {
+    want(sought: Sought, signal: AbortSignal): void
+    seed(sought: Sought, signal: AbortSignal): void
+  }
   lsd: Seek
   /** Those that came to our own tracker. */
   met: Seek
@@ -41,7 +48,9 @@ export interface Discovery {
   run(sought: Sought, found: Found, signal: AbortSignal): void
 }
 
-export function createDiscovery({ dht, log, trackers, lsd, met }: DiscoveryDeps): Discovery {
+export function createDiscovery(deps: DiscoveryDeps): Discovery {
+  const { dht, log, trackers, wsTrackers, lsd, met } = deps
+
   /** Asks again and again, less and less often: a torrent nobody has must not keep the network busy. */
   async function repeat(signal: AbortSignal, once: () => Promise<void>): Promise<void> {
     for (let wait = FIRST_AGAIN_MS; !signal.aborted; wait = Math.min(wait * 2, LAST_AGAIN_MS)) {
@@ -71,7 +80,7 @@ export function createDiscovery({ dht, log, trackers, lsd, met }: DiscoveryDeps)
     }
   }
 
-  function keep(sought: Sought, found: Found, signal: AbortSignal): void {
+  function everywhere(sought: Sought, found: Found, signal: AbortSignal): void {
     const { infoHash, isPrivate } = sought
     void take(trackers.announce(sought, signal), (peers) => found(peers, 'tracker'), signal)
     // BEP 27: peers of a private torrent come from its trackers alone.
@@ -79,9 +88,13 @@ export function createDiscovery({ dht, log, trackers, lsd, met }: DiscoveryDeps)
   }
 
   return {
-    keep,
+    keep(sought, found, signal) {
+      everywhere({ ...sought, isKept: true }, found, signal)
+      wsTrackers.seed(sought, signal)
+    },
     run(sought, found, signal) {
-      keep(sought, found, signal)
+      everywhere(sought, found, signal)
+      wsTrackers.want(sought, signal)
       if (sought.isPrivate) return
       void take(met.seek(sought.infoHash, signal), (peers) => found(peers, 'met'), signal)
       void repeat(signal, async () => {

@@ -47,7 +47,17 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
   let stopping = new AbortController()
   let background: Promise<void> = Promise.resolve()
   const completed = createBroadcast<InfoHash>(10_000)
-  const host = createSwarmHost(deps, config)
+  const host = createSwarmHost(
+    {
+      ...deps,
+      browsers: {
+        answer: async (infoHash, offer) => browsers.answer(infoHash, offer, 'announced'),
+        accept: async (infoHash, offerId, answer) => browsers.accept(infoHash, offerId, answer),
+      },
+      isBusy: (infoHash) => (residents.get(infoHash)?.swarm?.wires().length ?? 0) > 0,
+    },
+    config,
+  )
   const residents = createResidents(
     { layout, log, host, completed: (ih) => completed.emit(ih) },
     config,

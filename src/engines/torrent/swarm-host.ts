@@ -22,16 +22,22 @@ import { regulate } from './peer-flow.ts'
 import type { Scheduler } from './scheduler.ts'
 import { joinSwarm, type Swarm, type SwarmDeps } from './swarm.ts'
 import { createTrackers } from './trackers.ts'
+import type { Signaller } from './ws-tracker.ts'
+import { createWsTrackers } from './ws-trackers.ts'
 
 const USER_AGENT = 'btlinkd'
 // A connection that says nothing for so long was never a peer.
 const MAX_SILENT_CONNECTIONS = 64
 const MAX_PER_ADDRESS = 12
 const RESTART_MS = 5000
+const OFFERS_MS = 15_000
 
 export interface SwarmHostDeps {
   dht: Pick<DhtNode, 'peers' | 'announce'>
   webrtc: WebRtc
+  browsers: Pick<Signaller, 'answer' | 'accept'>
+  /** Whether peers of a torrent are here. */
+  isBusy: (infoHash: InfoHash) => boolean
   log: Log
   clock: Clock
 }
@@ -85,7 +91,14 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
   const trackers = createTrackers({ log, port }, config)
   const lsd = createLsd({ log, port, clock }, config)
   const met = createMetPeers(() => clock.now())
-  const discovery = createDiscovery({ dht, log, trackers, lsd, met })
+  const signaller: Signaller = {
+    ...deps.browsers,
+    peerId: () => client?.peerId ?? '',
+    offers: async (infoHash, count) =>
+      webrtc.offer(infoHash, count, AbortSignal.timeout(OFFERS_MS)).catch(() => []),
+  }
+  const wsTrackers = createWsTrackers({ log, signaller, isBusy: deps.isBusy }, config)
+  const discovery = createDiscovery({ dht, log, trackers, wsTrackers, lsd, met })
 
   /** One address alone must not take every place, least of all with sockets that say nothing. */
   function admit(socket: Socket): void {
@@ -178,6 +191,7 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
       bandwidth.stop()
       await lsd.stop()
       trackers.stop()
+      wsTrackers.stop()
       const ending = client
       client = undefined
       if (ending === undefined || ending.destroyed) return
@@ -220,6 +234,7 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
     stats: () => ({
       connections: connections(),
       banned_peers: bans.size,
+      ...wsTrackers.stats(),
       download_bytes_per_second: Math.round(client?.downloadSpeed ?? 0),
       upload_bytes_per_second: Math.round(client?.uploadSpeed ?? 0),
     }),

@@ -1,7 +1,8 @@
-/** Announces to the trackers that links name, over HTTP and UDP; WebSocket trackers belong to WebRTC. */
+/** Announces over HTTP and UDP to the trackers that links name, and what is kept here to those the owner configured. */
 import { randomBytes, randomInt } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fromHex } from '../../base/bytes.ts'
+import { trackerUrls } from '../../base/hint-urls.ts'
 import type { PeerAddress } from '../../base/ports/dht-node.ts'
 import type { Log } from '../../base/ports/log.ts'
 import { createBroadcast } from './broadcast.ts'
@@ -40,6 +41,8 @@ function announceUrl(url: URL, announce: Announce): string {
   return `${url.href}${url.search === '' ? '?' : '&'}${query}`
 }
 
+const isAsked = (url: string) => /^(https?|udp):/.test(url)
+
 export function createTrackers(
   deps: { log: Log; port: () => number },
   config: SwarmConfig,
@@ -47,11 +50,16 @@ export function createTrackers(
   const { log } = deps
   const peerId = Buffer.concat([Buffer.from('-BT0100-'), randomBytes(12)])
   const key = randomInt(2 ** 32)
+  const own = new Set(trackerUrls(config.announce_urls).filter(isAsked))
   const http = createGuardedHttp(config.allow_local)
+  // The owner may name trackers of the own network, strangers may not.
+  const ownHttp = createGuardedHttp(true)
 
   async function once(url: URL, announce: Announce, signal: AbortSignal): Promise<TrackerReply> {
-    if (url.protocol === 'udp:') return announceUdp(url, announce, config.allow_local, signal)
-    const { body } = await http.get(
+    const isOwn = own.has(url.href)
+    if (url.protocol === 'udp:')
+      return announceUdp(url, announce, config.allow_local || isOwn, signal)
+    const { body } = await (isOwn ? ownHttp : http).get(
       announceUrl(url, announce),
       { maxBytes: MAX_REPLY_BYTES, timeoutMs: TIMEOUT_MS, accept: (status) => status === 200 },
       signal,
@@ -106,10 +114,12 @@ export function createTrackers(
 
   return {
     async *announce(sought, signal) {
-      if (!config.trackers) return
-      const urls = sought.trackers
-        .filter((url) => /^(https?|udp):/.test(url))
-        .slice(0, MAX_TRACKERS)
+      // BEP 27: a private torrent is announced to its own trackers alone.
+      const all = [
+        ...(sought.isKept === true && !sought.isPrivate ? own : []),
+        ...(config.trackers ? sought.trackers.filter(isAsked) : []),
+      ]
+      const urls = [...new Set(all)].slice(0, MAX_TRACKERS)
       if (urls.length === 0) return
       const batches = createBroadcast<PeerAddress[]>(MAX_TRACKERS)
       const reading = batches.subscribe(signal)
@@ -120,6 +130,9 @@ export function createTrackers(
       }
       for await (const some of reading) yield some.flat()
     },
-    stop: () => http.close(),
+    stop() {
+      http.close()
+      ownHttp.close()
+    },
   }
 }

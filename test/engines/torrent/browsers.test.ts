@@ -143,7 +143,7 @@ describe('browsers as peers', { timeout: 60_000 }, () => {
         setImmediate(resolve)
       })
     }
-    await until('the surplus to be closed', () => [...browser.channels].length <= 8)
+    await until('the surplus to be closed', () => browser.channels().length <= 8)
   })
 
   it('cost little where they announce 2 GiB and send junk', async (t) => {
