@@ -126,8 +126,6 @@ export function createSocketTracker(
     maxFragments: 64,
     maxBufferedChunks: 512,
   })
-  // Bad handshakes are answered by the library.
-  server.on('wsClientError', (_error, socket) => socket.destroy())
 
   function cut(line: Line, why: keyof typeof cuts): void {
     if (!lines.has(line)) return
@@ -238,7 +236,7 @@ export function createSocketTracker(
         turnAway(socket, new Refused())
         return
       }
-      // The library answers within this call: what it refuses never held a place.
+      // The library takes or refuses the handshake within this call; a refused one holds no place.
       const record = admitted
       let opened = false
       server.handleUpgrade(req, socket, head, (ws) => {
