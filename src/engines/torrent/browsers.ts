@@ -3,6 +3,7 @@ import { messageOf } from '../../base/errors.ts'
 import type { InfoHash } from '../../base/hashes.ts'
 import type { Log } from '../../base/ports/log.ts'
 import type { PeerChannel, WebRtc } from '../../base/ports/web-rtc.ts'
+import type { MetadataSearch } from './metadata-search.ts'
 import type { Swarm } from './swarm.ts'
 
 // Each takes half a second and some 300 KB until its channel is open.
@@ -15,6 +16,9 @@ export interface Offer {
   peerId: string
 }
 
+/** By a tracker at which the box announces the torrent itself, or by our own. */
+export type Via = 'announced' | 'ours'
+
 export interface BrowsersDeps {
   webrtc: WebRtc
   log: Log
@@ -22,6 +26,8 @@ export interface BrowsersDeps {
   peerId: () => string
   /** Joins the swarm of a torrent that is here; undefined where it is not. */
   visit: (infoHash: InfoHash) => Promise<{ swarm: Swarm; isPrivate: boolean } | undefined>
+  /** Who looks for the info dict of a torrent that is not here yet. */
+  searchOf: (infoHash: InfoHash) => Pick<MetadataSearch, 'hasPlace' | 'take'> | undefined
   /** The swarm of a torrent that is in one now. */
   swarmOf: (infoHash: InfoHash) => Swarm | undefined
 }
@@ -30,13 +36,12 @@ export interface Browsers {
   /** From now on channels become peers. */
   start(): void
   /**
-   * @param via `announced`: by a tracker at which the box announces the torrent itself
    * @returns undefined where nobody is to be answered; never throws but for the signal
    */
   answer(
     infoHash: InfoHash,
     offer: Offer,
-    via: 'announced' | 'ours',
+    via: Via,
     signal?: AbortSignal,
   ): Promise<Offer | undefined>
   /** Completes one of our offers. Never throws. */
@@ -47,22 +52,21 @@ export function createBrowsers(deps: BrowsersDeps): Browsers {
   const { webrtc, log } = deps
   const answering = new Set<string>()
 
-  async function reply(
-    infoHash: InfoHash,
-    offer: Offer,
-    via: 'announced' | 'ours',
-    signal?: AbortSignal,
-  ): Promise<Offer | undefined> {
+  async function hasPlace(infoHash: InfoHash, peerId: string, via: Via): Promise<boolean> {
     const place = await deps.visit(infoHash)
+    if (place === undefined) return deps.searchOf(infoHash)?.hasPlace() === true
     // BEP 27: nobody says that our tracker is one of this torrent's.
-    if (place === undefined || (place.isPrivate && via === 'ours')) return undefined
-    if (!place.swarm.hasPlace(offer.peerId)) return undefined
-    return { sdp: await webrtc.answer(infoHash, offer, signal), peerId: deps.peerId() }
+    if (place.isPrivate && via === 'ours') return false
+    return place.swarm.hasPlace(peerId)
   }
 
   function take(channel: PeerChannel): void {
     const swarm = deps.swarmOf(channel.infoHash)
+    const search = deps.searchOf(channel.infoHash)
+    // The connection's faults end it; whoever takes it looks at that.
+    channel.stream.on('error', () => {})
     if (swarm) swarm.addChannel(channel)
+    else if (search) search.take(channel.stream)
     else channel.stream.destroy()
   }
 
@@ -76,7 +80,8 @@ export function createBrowsers(deps: BrowsersDeps): Browsers {
       if (!isSane || answering.has(key) || answering.size >= MAX_ANSWERING) return undefined
       answering.add(key)
       try {
-        return await reply(infoHash, offer, via, signal)
+        if (!(await hasPlace(infoHash, offer.peerId, via))) return undefined
+        return { sdp: await webrtc.answer(infoHash, offer, signal), peerId: deps.peerId() }
       } catch (error) {
         signal?.throwIfAborted()
         log.debug({ infoHash, err: messageOf(error) }, 'a WebRTC offer was not answered')
@@ -87,8 +92,8 @@ export function createBrowsers(deps: BrowsersDeps): Browsers {
     },
     async accept(infoHash, offerId, { sdp, peerId }) {
       try {
-        const place = await deps.visit(infoHash)
-        if (place?.swarm.hasPlace(peerId) === true) await webrtc.accept(offerId, { sdp, peerId })
+        if (await hasPlace(infoHash, peerId, 'announced'))
+          await webrtc.accept(offerId, { sdp, peerId })
       } catch (error) {
         log.debug({ infoHash, err: messageOf(error) }, 'an answer to an offer was of no use')
       }

@@ -22,7 +22,7 @@ import { createBrowsers } from './browsers.ts'
 import type { SwarmConfig } from './config.ts'
 import { TorrentDropped, TorrentNotRunning, TorrentUnknown } from './errors.ts'
 import { MAX_METADATA_BYTES } from './metadata-peer.ts'
-import { RefusedMetadata, searchMetadata } from './metadata-search.ts'
+import { type MetadataSearch, RefusedMetadata, searchMetadata } from './metadata-search.ts'
 import { mayDial } from './peer-policy.ts'
 import { loadSeedMark, removeSeedMark, saveSeedMark, seededTorrents } from './resume.ts'
 import { createResidents, type Resident } from './residents.ts'
@@ -63,6 +63,7 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
     config,
   )
   const adding = createSingleFlight<Resident>()
+  const searches = new Map<InfoHash, MetadataSearch>()
   const browsers = createBrowsers({
     webrtc: deps.webrtc,
     log,
@@ -73,6 +74,7 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
       const swarm = resident && residents.visit(resident)
       return swarm && { swarm, isPrivate: resident.torrent.metainfo.isPrivate }
     },
+    searchOf: (infoHash) => searches.get(infoHash),
     swarmOf: (infoHash) => residents.get(infoHash)?.swarm,
   })
 
@@ -197,6 +199,7 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
         },
         either,
       )
+      searches.set(infoHash, search)
       search.offer(
         (hints.peers ?? []).filter(({ host }) => mayDial(host, 'hint', config.allow_local)),
       )
@@ -209,6 +212,7 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
       try {
         return await search.found
       } finally {
+        if (searches.get(infoHash) === search) searches.delete(infoHash)
         ended.abort()
       }
     },

@@ -1,6 +1,7 @@
 /** Fetches the info dict from one peer (BEP 9 over BEP 10), trusting nothing but its hash. */
 import { createHash } from 'node:crypto'
 import { connect } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { decode, encode } from '../../base/bencode.ts'
 import {
   createReader,
@@ -110,19 +111,18 @@ function createCollector(infoHash: InfoHash, send: (bytes: Uint8Array) => void):
 }
 
 /**
- * Resolves to bytes whose SHA-1 is the infohash.
- * @param peerId 20 bytes
+ * Resolves to bytes whose SHA-1 is the infohash; the connection is closed either way.
+ * @param connection to a peer, open or about to be
+ * @param peerId ours, 20 bytes
  * @throws whatever went wrong with this peer; the caller asks another one
  */
-export async function fetchFromPeer(
-  address: PeerAddress,
+export async function fetchOver(
+  connection: Duplex,
   infoHash: InfoHash,
   peerId: Uint8Array,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  signal.throwIfAborted()
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
-  const socket = connect({ host: address.host, port: address.port })
   const hash = fromHex(infoHash)
   let timer = setTimeout(() => reject(new Error('no connection in time')), CONNECT_MS)
   const total = setTimeout(() => reject(new Error('too slow')), TOTAL_MS)
@@ -133,13 +133,13 @@ export async function fetchFromPeer(
   const onAbort = () => reject(signal.reason as Error)
   signal.addEventListener('abort', onAbort, { once: true })
 
-  const collector = createCollector(infoHash, (bytes) => socket.write(bytes))
+  const collector = createCollector(infoHash, (bytes) => connection.write(bytes))
   const reader = createWireReader(
     (handshake) => {
       if (!Buffer.from(hash).equals(handshake.infoHash)) throw new Error('another torrent')
       if (!handshake.extended) throw new Error('a peer without extensions')
       const hello = encode({ m: { ut_metadata: OUR_ID } })
-      socket.write(encodeExtended(0, hello))
+      connection.write(encodeExtended(0, hello))
       rest()
     },
     (id, payload) => {
@@ -154,25 +154,34 @@ export async function fetchFromPeer(
       }
     },
   )
-  socket.once('connect', () => {
-    rest()
-    socket.write(encodeHandshake(hash, peerId))
-  })
-  socket.on('data', (chunk: Uint8Array) => {
+  connection.once('connect', rest)
+  connection.on('data', (chunk: Uint8Array) => {
     try {
       reader.push(chunk)
     } catch (error) {
       reject(error)
     }
   })
-  socket.once('error', reject)
-  socket.once('close', () => reject(new Error('the peer hung up')))
+  connection.once('error', reject)
+  connection.once('close', () => reject(new Error('the peer hung up')))
+  // Sent when the connection is there.
+  connection.write(encodeHandshake(hash, peerId))
   try {
     return await promise
   } finally {
     clearTimeout(timer)
     clearTimeout(total)
     signal.removeEventListener('abort', onAbort)
-    socket.destroy()
+    connection.destroy()
   }
+}
+
+export async function fetchFromPeer(
+  { host, port }: PeerAddress,
+  infoHash: InfoHash,
+  peerId: Uint8Array,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  signal.throwIfAborted()
+  return fetchOver(connect({ host, port }), infoHash, peerId, signal)
 }

@@ -1,17 +1,23 @@
 /** Asks several peers for an info dict at once, as they are found, until one has given it. */
+import type { Duplex } from 'node:stream'
 import type { InfoHash } from '../../base/hashes.ts'
 import { formatPeerAddress } from '../../base/peer-address.ts'
 import type { PeerAddress } from '../../base/ports/dht-node.ts'
-import { fetchFromPeer } from './metadata-peer.ts'
+import { fetchFromPeer, fetchOver } from './metadata-peer.ts'
 
 const PARALLEL = 6
 const MAX_PEERS = 300
 const RETRY_MS = 2000
 const MAX_TRIES = 3
+// Browsers, which come by themselves.
+const MAX_TAKEN = 6
 
 export interface MetadataSearch {
   /** More peers to ask. */
   offer(peers: readonly PeerAddress[]): void
+  hasPlace(): boolean
+  /** Asks over a connection that is open; closed where there is no place for it. */
+  take(connection: Duplex): void
   /** Resolves with the dict; rejects with the signal's reason only. */
   readonly found: Promise<Uint8Array>
 }
@@ -30,15 +36,16 @@ export function searchMetadata(
   const queue: PeerAddress[] = []
   const timers = new Set<NodeJS.Timeout>()
   let running = 0
+  let taken = 0
 
   function end(): void {
     ended.abort()
     for (const timer of timers) clearTimeout(timer)
   }
 
-  async function ask(peer: PeerAddress): Promise<void> {
+  async function ask(fetching: Promise<Uint8Array>, failed: () => void): Promise<void> {
     try {
-      const info = await fetchFromPeer(peer, infoHash, peerId, either)
+      const info = await fetching
       // The bytes are the torrent's, so every other peer would give the same.
       await accept(info)
       resolve(info)
@@ -50,7 +57,7 @@ export function searchMetadata(
         end()
         return
       }
-      later(peer)
+      failed()
     }
   }
 
@@ -73,7 +80,8 @@ export function searchMetadata(
       const peer = queue.shift()
       if (peer === undefined) return
       running++
-      void ask(peer).finally(() => {
+      const fetching = fetchFromPeer(peer, infoHash, peerId, either)
+      void ask(fetching, () => later(peer)).finally(() => {
         running--
         pump()
       })
@@ -90,8 +98,19 @@ export function searchMetadata(
   )
   promise.catch(() => {})
 
+  const hasPlace = () => taken < MAX_TAKEN && !either.aborted
+
   return {
     found: promise,
+    hasPlace,
+    take(connection) {
+      if (!hasPlace()) {
+        connection.destroy()
+        return
+      }
+      taken++
+      void ask(fetchOver(connection, infoHash, peerId, either), () => {}).finally(() => taken--)
+    },
     offer(peers) {
       for (const peer of peers) {
         const key = formatPeerAddress(peer)

@@ -15,8 +15,6 @@ function addressOf({ address }: PeerChannel): string | undefined {
 /** Refused, the channel is closed. The torrent has to be ready. */
 export function addWebPeer(torrent: Torrent, channel: PeerChannel, bans: BanList): boolean {
   const { stream, peerId, address } = channel
-  // Faults of the connection end the peer; one that comes later than that is nobody's concern.
-  stream.on('error', () => {})
   const host = address && plainAddress(address.host)
   const isSame = (other: string | undefined) => host !== undefined && other === host
   const others = torrent.wires.filter(

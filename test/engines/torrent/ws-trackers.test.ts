@@ -125,6 +125,25 @@ describe('WebSocket trackers', { timeout: 60_000 }, () => {
     await wanting
   })
 
+  it('lead to browsers that know a torrent of which only the infohash is known', async (t) => {
+    const { url, server } = await foreignTracker(t)
+    const net = createFakeWebRtcNet()
+    const [made, other] = [makeTorrentOf(pattern(PIECE)), makeTorrentOf(pattern(PIECE, 2))]
+    const a = await startEngine(t, { announce_urls: [url] }, { webrtc: net.peer() })
+    const b = await startEngine(t, {}, { webrtc: net.peer() })
+    await seedIn(a, made)
+    await until('the seed to be announced', () => server.torrents[made.infoHash]?.complete === 1)
+    const hints = { trackers: [url] }
+    assert.deepEqual(
+      Buffer.from(await b.engine.metainfo(made.infoHash, hints, signal())),
+      Buffer.from(made.info),
+    )
+    const finding = b.engine.metainfo(other.infoHash, hints, signal())
+    await until('the search', () => server.torrents[other.infoHash]?.incomplete === 1)
+    await seedIn(a, other)
+    assert.deepEqual(Buffer.from(await finding), Buffer.from(other.info))
+  })
+
   it('hear of a wanted torrent with offers, of a seed when somebody waits, and a good-bye', async (t) => {
     const tracker = await rogueTracker(t, ({ info_hash, event }, socket) => {
       if (event === 'started')
