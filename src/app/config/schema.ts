@@ -11,6 +11,7 @@ import { trackerConfigSchema } from '../../edges/tracker/config.ts'
 import { dhtConfigSchema } from '../../engines/dht/config.ts'
 import { storageConfigSchema } from '../../engines/store/config.ts'
 import { swarmConfigSchema } from '../../engines/torrent/config.ts'
+import { webrtcConfigSchema } from '../../engines/webrtc/config.ts'
 import { healthConfigSchema } from '../../services/health/config.ts'
 import { libraryConfigSchema } from '../../services/library/config.ts'
 import { publishConfigSchema } from '../../services/publish/config.ts'
@@ -72,6 +73,7 @@ export const configSchema = Type.Object(
     uploads: uploadsConfigSchema,
     dht: dhtConfigSchema,
     swarm: swarmConfigSchema,
+    webrtc: webrtcConfigSchema,
     storage: storageConfigSchema,
     publish: publishConfigSchema,
     health: healthConfigSchema,

@@ -27,7 +27,8 @@ export interface WebRtc extends Component {
    * Answers a browser's offer.
    * @param offer.peerId 40 hex digits
    * @returns the answer's SDP
-   * @throws BTL_ERR_WEBRTC_BAD_SDP, BTL_ERR_WEBRTC_FULL, BTL_ERR_WEBRTC_TIMEOUT, BTL_ERR_WEBRTC_ENDED
+   * @throws BTL_ERR_WEBRTC_BAD_SDP, BTL_ERR_WEBRTC_FULL, BTL_ERR_WEBRTC_TIMEOUT, BTL_ERR_WEBRTC_ENDED,
+   *   BTL_ERR_WEBRTC_DISABLED, or the reason of `signal`
    */
   answer(
     infoHash: InfoHash,
@@ -36,7 +37,7 @@ export interface WebRtc extends Component {
   ): Promise<string>
   /** New offers to hand to a tracker, fewer where there is no room; each is forgotten unless accepted in time. */
   offer(infoHash: InfoHash, count: number, signal?: AbortSignal): Promise<WebRtcOffer[]>
-  /** Completes one of our offers. No error for an unknown or late one. */
+  /** Completes one of our offers. No error for an unknown or late one, nor for a malformed answer. */
   accept(offerId: string, answer: { sdp: string; peerId: string }): Promise<void>
   /** Ends the offers and channels of a torrent. */
   close(infoHash: InfoHash): void
