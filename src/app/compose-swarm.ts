@@ -1,29 +1,16 @@
 /** The swarm role: what speaks with strangers, offered to the other roles over a socket. */
 import { join } from 'node:path'
 import { systemClock } from '../base/ports/clock.ts'
-import type { WebRtc } from '../base/ports/web-rtc.ts'
 import { createDhtNode, createNoDht } from '../engines/dht/index.ts'
 import { storePaths } from '../engines/store/index.ts'
 import { createTorrentEngine } from '../engines/torrent/index.ts'
+import { createWebRtc } from '../engines/webrtc/index.ts'
 import type { Config } from './config/schema.ts'
 import { createLog } from './log-lines.ts'
 import { offerPorts } from './roles/remote-ports.ts'
 import type { ComposedRole } from './roles/composed-role.ts'
 import { createRpcServer } from './roles/rpc-server.ts'
 import { createRunFolder, swarmSocket } from './run-folder.ts'
-
-const noWebRtc: WebRtc = {
-  name: 'webrtc',
-  start: async () => {},
-  stop: async () => {},
-  health: () => ({ status: 'ok', score: 100 }),
-  answer: async () => Promise.reject(new Error('there is no WebRTC in this build')),
-  offer: async () => [],
-  accept: async () => {},
-  close() {},
-  onChannel() {},
-  stats: () => ({}),
-}
 
 export function composeSwarm(config: Config): ComposedRole {
   const log = createLog('swarm', config.log)
@@ -34,14 +21,16 @@ export function composeSwarm(config: Config): ComposedRole {
     ? createDhtNode({ log, clock, statePath }, config.dht)
     : createNoDht()
   const { announce_interval } = config.dht
+  const runDir = join(config.state_dir, 'run')
+  const webrtc = createWebRtc({ log, clock, runDir }, config.webrtc)
   const torrent = createTorrentEngine(
-    { dht, webrtc: noWebRtc, layout, log, clock },
+    { dht, webrtc, layout, log, clock },
     { ...config.swarm, announce_interval },
   )
   const rpc = createRpcServer(swarmSocket(config.state_dir), offerPorts({ dht, torrent }), log)
 
   return {
-    components: [createRunFolder(config.state_dir, 'swarm'), dht, torrent, rpc],
+    components: [createRunFolder(config.state_dir, 'swarm'), dht, webrtc, torrent, rpc],
     async listeners() {
       const [info, peers] = await Promise.all([dht.info(), torrent.listening()])
       return {

@@ -235,6 +235,9 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
       connections: connections(),
       banned_peers: bans.size,
       ...wsTrackers.stats(),
+      ...Object.fromEntries(
+        Object.entries(webrtc.stats()).map(([name, value]) => [`webrtc_${name}`, value]),
+      ),
       download_bytes_per_second: Math.round(client?.downloadSpeed ?? 0),
       upload_bytes_per_second: Math.round(client?.uploadSpeed ?? 0),
     }),

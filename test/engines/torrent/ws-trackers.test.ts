@@ -4,40 +4,19 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import Server from 'bittorrent-tracker/server'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { torrentFilePath } from '../../../src/base/layout.ts'
 import { createFakeWebRtcNet } from '../../fakes/web-rtc.ts'
 import { type Cleanup, finallyDo } from '../../support/temp.ts'
 import { type MadeTorrent, makeTorrentOf, pattern } from '../../support/torrents.ts'
 import { until } from '../../support/until.ts'
+import { foreignTracker } from './foreign-tracker.ts'
 import { seedIn, startEngine } from './support.ts'
 
 const PIECE = 32 * 1024
 const signal = (ms = 20_000) => AbortSignal.timeout(ms)
 const all = (made: MadeTorrent) => ({ start: 0, end: made.files[0]?.bytes.length ?? 0 })
 const binary = (hex: string) => Buffer.from(hex, 'hex').toString('latin1')
-
-/** Another program's tracker. */
-async function foreignTracker(t: Cleanup): Promise<{ server: Server; url: string }> {
-  const server = new Server({ http: true, udp: false, ws: true, stats: false })
-  server.on('error', () => {})
-  server.on('warning', () => {})
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  finallyDo(
-    t,
-    async () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve())
-        server.http?.closeAllConnections()
-      }),
-  )
-  const address = server.http?.address()
-  const port = typeof address === 'object' && address ? address.port : 0
-  return { server, url: `ws://127.0.0.1:${port}/announce` }
-}
 
 interface Heard extends Record<string, unknown> {
   info_hash: string
