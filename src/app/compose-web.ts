@@ -1,12 +1,16 @@
 /** The web role: the household's own surface, on the store and on what the swarm role offers. */
+import { join } from 'node:path'
 import { systemClock } from '../base/ports/clock.ts'
 import { createApi } from '../edges/api/index.ts'
 import { createGateway } from '../edges/gateway/index.ts'
+import { createTracker } from '../edges/tracker/index.ts'
 import { createStore, storePaths } from '../engines/store/index.ts'
 import { createDiskPart, createHealth } from '../services/health/index.ts'
 import { createLibrary } from '../services/library/index.ts'
 import { createPublisher } from '../services/publish/index.ts'
 import { createResolver } from '../services/resolve/index.ts'
+import { createHoldings } from '../services/swarm/index.ts'
+import { announceHost } from './announce-urls.ts'
 import type { Config } from './config/schema.ts'
 import { createLog } from './log-lines.ts'
 import { remoteDhtNode, remoteTorrentEngine } from './roles/remote-ports.ts'
@@ -35,7 +39,8 @@ export function composeWeb(config: Config): ComposedRole {
 
   const swarm = createRpcClient('swarm', swarmSocket(stateDir))
   const dht = remoteDhtNode(swarm)
-  const engine = remoteTorrentEngine(swarm)
+  const holdings = createHoldings({ engine: remoteTorrentEngine(swarm), log })
+  const { engine } = holdings
   const store = createStore({ log }, { ...config.storage, stateDir })
   const { torrents, sites } = store
 
@@ -45,14 +50,31 @@ export function composeWeb(config: Config): ComposedRole {
     { store, engine, dht, library, clock, log, ownFolders: [stateDir] },
     { publish: config.publish, uploads, storage: config.storage },
   )
+  const tracker = createTracker(
+    {
+      box: {
+        holds: (infoHash) => holdings.holds(infoHash),
+        peerPort: () => holdings.peerPort(),
+        answerOffer: (infoHash, offer, signal) => engine.answerOffer(infoHash, offer, signal),
+        // Whoever is not introduced now announces again.
+        meet: (infoHash, peers) => void engine.meet(infoHash, peers).catch(() => {}),
+      },
+      log,
+      clock,
+      statePath: join(stateDir, 'tracker'),
+    },
+    config.tracker,
+  )
+  const announceUrls = (localAddress: string | undefined): string[] =>
+    tracker.announceUrls(announceHost(localAddress, config.gateway.address), api.port)
   const gateway = createGateway(
-    { resolver, library, publisher, log, clock },
+    { resolver, library, publisher, log, clock, announceUrls },
     { btlink: config.btlink, proxy: config.proxy, uploads },
   )
 
   const disk = createDiskPart({ folder: stateDir }, config.health)
   const health = createHealth(
-    { parts: [store, disk, dht, engine, gateway, resolver, library, publisher], clock },
+    { parts: [store, disk, dht, engine, gateway, tracker, resolver, library, publisher], clock },
     config.health,
   )
   const api = createApi(
@@ -71,11 +93,14 @@ export function composeWeb(config: Config): ComposedRole {
           library: library.stats(),
           publish: publisher.stats(),
           api: api.stats(),
+          tracker: tracker.stats(),
           ...(node.status === 'fulfilled' && { dht: node.value.stats }),
           ...(peers.status === 'fulfilled' && { torrent: peers.value.stats }),
         }
       },
       listeners: () => readListeners(stateDir),
+      tracker,
+      announceUrls,
       log,
     },
     {
@@ -92,21 +117,33 @@ export function composeWeb(config: Config): ComposedRole {
     components: [
       createRunFolder(stateDir, 'web'),
       store,
+      // Its open questions end with the connection that carries them.
+      holdings,
       swarm,
       resolver,
       library,
       publisher,
       gateway,
+      tracker,
       api,
     ],
     async listeners() {
-      const http = { port: gateway.port, transport: 'tcp' } as const
-      return api.port === 0 ? { http } : { http, gateway: { port: api.port, transport: 'tcp' } }
+      return {
+        http: { port: gateway.port, transport: 'tcp' },
+        ...(api.port > 0 && { gateway: { port: api.port, transport: 'tcp' } }),
+        ...(tracker.udpPort > 0 && { tracker: { port: tracker.udpPort, transport: 'udp' } }),
+      }
     },
     async afterStart(signal) {
       const { tld } = config.btlink
       const welcomeHost = await publishWelcome({ keys: store.keys, sites, publisher }, tld, signal)
-      return banner({ welcomeHost, tld, httpPort: gateway.port, apiPort: api.port })
+      return banner({
+        welcomeHost,
+        tld,
+        httpPort: gateway.port,
+        apiPort: api.port,
+        trackers: announceUrls(undefined),
+      })
     },
   }
 }

@@ -34,9 +34,11 @@ export interface BannerFacts {
   httpPort: number
   /** 0 where the API does not listen. */
   apiPort: number
+  /** Announce addresses of the box's own tracker. */
+  trackers: string[]
 }
 
-export function banner({ welcomeHost, tld, httpPort, apiPort }: BannerFacts): string {
+export function banner({ welcomeHost, tld, httpPort, apiPort, trackers }: BannerFacts): string {
   const lines = [
     'btlinkd is ready.',
     '',
@@ -44,6 +46,7 @@ export function banner({ welcomeHost, tld, httpPort, apiPort }: BannerFacts): st
     `  gateway       http://${tld}.localhost:${httpPort}/`,
   ]
   if (apiPort > 0) lines.push(`  API           http://localhost:${apiPort}/api/health`)
+  if (trackers[0] !== undefined) lines.push(`  tracker       ${trackers[0]}`)
   lines.push('', '  stop with Ctrl-C')
   return lines.join('\n')
 }

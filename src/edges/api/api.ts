@@ -1,17 +1,18 @@
 /** The API on its two listeners: TCP for the house, a Unix socket for the command line. */
 import { randomUUID } from 'node:crypto'
 import { chmod, rm } from 'node:fs/promises'
-import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
+import { type IncomingMessage, type RequestListener, type Server, STATUS_CODES } from 'node:http'
 import { type ListenOptions, Socket } from 'node:net'
 import fastify, { type FastifyError, type FastifyInstance } from 'fastify'
 import { messageOf } from '../../base/errors.ts'
 import type { Component, Stats } from '../../base/ports/component.ts'
-import { createHttpServer, describeError } from '../http/index.ts'
+import { createHttpServer, describeError, refuseSocket } from '../http/index.ts'
 import { type Access, createAccess } from './access.ts'
 import type { ApiDeps, ApiOptions } from './deps.ts'
 import { NoRoute, SocketPathTooLong } from './errors.ts'
 import { createOpenApi } from './open-api.ts'
 import { openRoutes } from './open-routes.ts'
+import { peerRoutes } from './peer-routes.ts'
 import { siteRoutes } from './site-routes.ts'
 import { toolRoutes } from './tool-routes.ts'
 
@@ -112,6 +113,7 @@ function buildApp(
     admin.addHook('onRequest', async (request) => access.checkAdmin(request.raw))
     siteRoutes(admin, { ...deps, isTrusted: ({ raw }) => access.isTrusted(raw) }, options)
     toolRoutes(admin, deps, options)
+    peerRoutes(admin, deps, options)
   })
   return app
 }
@@ -154,16 +156,23 @@ export function createApi(deps: ApiDeps, options: ApiOptions): Api {
       app = built
       await built.ready()
       signal.throwIfAborted()
-      const newServer = () => {
-        const server = createHttpServer(LIMITS, (req, res) => built.routing(req, res))
+      const newServer = (handler: RequestListener) => {
+        const server = createHttpServer(LIMITS, handler)
         servers.push(server)
         return server
       }
       servers = []
       try {
-        await listenOnSocket(newServer())
+        await listenOnSocket(newServer((req, res) => built.routing(req, res)))
         if (gateway.enabled) {
-          const server = newServer()
+          const server = newServer((req, res) => {
+            if (!deps.tracker.answer(req, res)) built.routing(req, res)
+          })
+          server.on('upgrade', (req: IncomingMessage, socket, head) => {
+            if (!deps.tracker.upgrade(req, socket, head)) {
+              refuseSocket(socket, new NoRoute('upgrade', (req.url ?? '').slice(0, 200)))
+            }
+          })
           await listen(server, { host: gateway.address, port: gateway.port })
           const address = server.address()
           port = typeof address === 'object' && address !== null ? address.port : 0

@@ -1,4 +1,6 @@
 /** What the API is given; every part is a port, so that a fake of it is small. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { Health, Stats } from '../../base/ports/component.ts'
 import type { LinkResolver, Publisher } from '../../base/ports/content.ts'
 import type { DhtNode } from '../../base/ports/dht-node.ts'
@@ -12,7 +14,7 @@ export interface ApiDeps {
   resolver: LinkResolver
   publisher: Publisher
   dht: Pick<DhtNode, 'info'>
-  engine: Pick<TorrentEngine, 'torrents' | 'listening' | 'peers'>
+  engine: Pick<TorrentEngine, 'torrents' | 'listening' | 'peers' | 'status'>
   health: {
     check(): Promise<{ status: string; score: number; components: Record<string, Health> }>
   }
@@ -20,6 +22,13 @@ export interface ApiDeps {
   stats(): Promise<Record<string, Stats>>
   /** Ports in use, by listener. */
   listeners(): Promise<Record<string, { port: number }>>
+  /** Asked before any route on the TCP listener, whatever the Host: announces are not for a router. */
+  tracker: {
+    answer(req: IncomingMessage, res: ServerResponse): boolean
+    upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): boolean
+  }
+  /** Announce addresses for those who reach the box at `localAddress`. */
+  announceUrls(localAddress: string | undefined): string[]
   log: Log
 }
 

@@ -64,7 +64,7 @@ function optionsOf(body: PublishBody): PublishOptions {
 
 export function siteRoutes(
   app: FastifyInstance,
-  deps: Pick<ApiDeps, 'store' | 'publisher' | 'listeners'> & {
+  deps: Pick<ApiDeps, 'store' | 'publisher' | 'listeners' | 'announceUrls'> & {
     isTrusted(request: FastifyRequest): boolean
   },
   { tld }: Pick<ApiOptions, 'tld'>,
@@ -101,12 +101,15 @@ export function siteRoutes(
       const { body } = request
       const signal = closeSignal(reply.raw)
       const options = optionsOf(body)
-      const gatewayPort = (await deps.listeners())['http']?.port
+      const where = {
+        gatewayPort: (await deps.listeners())['http']?.port,
+        trackers: deps.announceUrls(request.socket.localAddress),
+      }
       if (body.infoHash !== undefined) {
         return publicationView(
           await publisher.point(infoHash(body.infoHash), options, signal),
           tld,
-          gatewayPort,
+          where,
         )
       }
       const { folder } = body
@@ -115,7 +118,7 @@ export function siteRoutes(
       // Whoever may write to the socket may read our files; whoever reaches a port may not.
       if (!deps.isTrusted(request))
         throw new NotAllowed('folders are published over the admin socket')
-      return publicationView(await publisher.folder(folder, options, signal), tld, gatewayPort)
+      return publicationView(await publisher.folder(folder, options, signal), tld, where)
     },
   )
 

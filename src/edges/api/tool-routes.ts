@@ -5,6 +5,7 @@ import { convert, ENCODINGS, isEncoding } from '../../base/names/index.ts'
 import { closeSignal } from '../http/index.ts'
 import type { ApiDeps, ApiOptions } from './deps.ts'
 import { BadInput } from './errors.ts'
+import { busiestPeers } from './peer-routes.ts'
 import { readName } from './site-name.ts'
 import { infoHashLinks, nameView, urlsOf } from './views.ts'
 
@@ -145,12 +146,13 @@ export function toolRoutes(
     '/api/status',
     { schema: { summary: 'Versions, ports, DHT and torrents', response: { 200: anything } } },
     async () => {
-      const [listeners, health, dht, torrents, swarm] = await Promise.all([
+      const [listeners, health, dht, torrents, swarm, peers] = await Promise.all([
         deps.listeners(),
         deps.health.check(),
         deps.dht.info().catch(() => undefined),
         deps.engine.torrents().catch(() => undefined),
         deps.engine.listening().catch(() => undefined),
+        busiestPeers(deps.engine).catch(() => undefined),
       ])
       return {
         version,
@@ -164,6 +166,7 @@ export function toolRoutes(
         dht,
         swarm: swarm?.stats,
         torrents,
+        peers,
       }
     },
   )

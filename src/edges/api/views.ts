@@ -16,14 +16,19 @@ export interface NameView {
   magnet: string
 }
 
-export function nameView(publicKey: PublicKey, salt: Uint8Array, tld: string): NameView {
+export function nameView(
+  publicKey: PublicKey,
+  salt: Uint8Array,
+  tld: string,
+  trackers: string[] = [],
+): NameView {
   const name = { kind: 'key', publicKey, salt } as const
   return {
     publicKey,
     base36: encodePublicKey(publicKey),
     salt: toHex(salt),
     host: hostOf(name, tld),
-    magnet: writeMagnet(name),
+    magnet: writeMagnet(name, { hints: { trackers } }),
   }
 }
 
@@ -35,22 +40,26 @@ export function urlsOf(host: string, gatewayPort: number | undefined): string[] 
     : [`http://${host}.localhost:${gatewayPort}/`, direct]
 }
 
-export const infoHashLinks = (infoHash: InfoHash, tld: string) => ({
+export const infoHashLinks = (infoHash: InfoHash, tld: string, trackers: string[] = []) => ({
   infoHash,
   infoHashHost: hostOf({ kind: 'infohash', infoHash }, tld),
-  infoHashMagnet: writeMagnet({ kind: 'infohash', infoHash }),
+  infoHashMagnet: writeMagnet({ kind: 'infohash', infoHash }, { hints: { trackers } }),
 })
 
 const storedView = ({ asked, stored, errors }: PutOutcome) => ({ asked, stored, errors })
 
-export function publicationView(done: Publication, tld: string, gatewayPort: number | undefined) {
-  const name = nameView(done.publicKey, done.salt, tld)
+export function publicationView(
+  done: Publication,
+  tld: string,
+  where: { gatewayPort: number | undefined; trackers: string[] },
+) {
+  const name = nameView(done.publicKey, done.salt, tld, where.trackers)
   return {
     ...name,
-    ...infoHashLinks(done.infoHash, tld),
+    ...infoHashLinks(done.infoHash, tld, where.trackers),
     seq: done.seq,
     changed: done.changed,
-    urls: urlsOf(name.host, gatewayPort),
+    urls: urlsOf(name.host, where.gatewayPort),
     ...(done.stored && { stored: storedView(done.stored) }),
   }
 }

@@ -9,6 +9,7 @@ import { declareError } from '../../../src/base/errors.ts'
 import { infoHash, type PublicKey } from '../../../src/base/hashes.ts'
 import type { Health } from '../../../src/base/ports/component.ts'
 import type { Publisher } from '../../../src/base/ports/content.ts'
+import type { PeerInfo } from '../../../src/base/ports/torrent-engine.ts'
 import { type ApiDeps, createApi } from '../../../src/edges/api/index.ts'
 import { metricsText } from '../../../src/edges/api/metrics.ts'
 import { createFakeStore } from '../../fakes/store.ts'
@@ -57,6 +58,9 @@ interface Options {
   health?: Health
   requestHeaders?: boolean
   brokenListeners?: boolean
+  peers?: PeerInfo[]
+  /** Answers announces. */
+  tracker?: boolean
 }
 
 async function api(t: TestContext, options: Options = {}) {
@@ -101,8 +105,9 @@ async function api(t: TestContext, options: Options = {}) {
     dht: { info: () => Promise.reject(new Error('down')) },
     engine: {
       torrents: async () => [],
-      peers: async () => [],
+      peers: async () => options.peers ?? [],
       listening: async () => ({ port: 1, stats: {} }),
+      status: async () => undefined,
     },
     health: { check: async () => ({ ...health, components: { store: health } }) },
     stats: async () => ({ resolve: { lookups: 3 } }),
@@ -110,6 +115,15 @@ async function api(t: TestContext, options: Options = {}) {
       if (options.brokenListeners) throw new Error('/secret path/x')
       return { http: { port: 42080 } }
     },
+    tracker: {
+      answer(req, res) {
+        if (options.tracker !== true || req.url?.startsWith('/announce') !== true) return false
+        res.end('d14:failure reason2:noe')
+        return true
+      },
+      upgrade: () => false,
+    },
+    announceUrls: () => [],
     log: {
       debug() {},
       warn() {},
@@ -439,5 +453,55 @@ describe('metrics', () => {
       }),
       'dht_nodes4 1\ndht_packets_sent 2\nresolve_lookups 3\n',
     )
+  })
+
+  it('lists the peers of a torrent with kind, source and speed (P01, P07)', async (t) => {
+    const { socket, tcp } = await api(t, {
+      peers: [
+        {
+          address: '192.168.1.7:6881',
+          kind: 'webrtc',
+          source: 'tracker',
+          downloadedBytes: 5,
+          uploadedBytes: 6,
+          downloadBytesPerSecond: 1,
+          uploadBytesPerSecond: 2,
+        },
+      ],
+    })
+    const reply = await socket(`/api/sites/${IH}/peers`)
+    assert.equal(reply.status, 200)
+    const { infoHash: hash, peers } = reply.json() as { infoHash: string; peers: unknown[] }
+    assert.equal(hash, IH)
+    assert.deepEqual(peers, [
+      {
+        address: '192.168.1.7:6881',
+        kind: 'webrtc',
+        source: 'tracker',
+        downloadedBytes: 5,
+        uploadedBytes: 6,
+        downloadBytesPerSecond: 1,
+        uploadBytesPerSecond: 2,
+      },
+    ])
+    assert.equal((await tcp('/api/sites/nonsense!/peers')).status, 400)
+  })
+
+  it('lets the tracker answer before any route, whatever the Host', async (t) => {
+    const { tcp } = await api(t, { tracker: true })
+    const reply = await tcp('/announce?x', { headers: { host: 'elsewhere.example' } })
+    assert.equal(reply.text, 'd14:failure reason2:noe')
+    assert.equal((await tcp('/api/health')).status, 200)
+  })
+
+  it('refuses an upgrade that nobody takes', async (t) => {
+    const { port } = await api(t)
+    const socket = connect(port, '127.0.0.1')
+    socket.write(
+      `GET /nothing HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
+    )
+    let text = ''
+    for await (const chunk of socket) text += String(chunk)
+    assert.match(text, /^HTTP\/1\.1 404 /)
   })
 })
