@@ -131,6 +131,8 @@ describe('configuration', () => {
     assert.equal(config?.nostr.private_key, '5ec2e7')
     assert.doesNotMatch(effectiveYaml(config), /5ec2e7/)
     assert.doesNotMatch(JSON.stringify(withoutSecrets(config)), /5ec2e7/)
+    const relays = (await check('webrtc:\n  turn_servers: ["u:5ec2e7@turn.example:3478"]\n')).config
+    assert.match(effectiveYaml(relays), /turn_servers: \["\*\*\*"\]/)
     const { mistakes } = await check('nostr:\n  private_key: [5ec2e7]\n')
     assert.doesNotMatch(mistakes.join(), /5ec2e7/)
   })

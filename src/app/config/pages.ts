@@ -149,8 +149,10 @@ export function effectiveYaml(config: unknown): string {
   return `${lines(configSchema, config, '').join('\n')}\n`
 }
 
-const hidden = (schema: Schema, value: unknown): unknown =>
-  schema.secret === true && value !== '' ? '***' : value
+function hidden(schema: Schema, value: unknown): unknown {
+  if (schema.secret !== true || value === '') return value
+  return Array.isArray(value) ? value.map(() => '***') : '***'
+}
 
 /** A copy with secrets hidden, for logs and `--json`. */
 export function withoutSecrets(config: unknown, schema: Schema = configSchema): unknown {
