@@ -24,6 +24,7 @@ import { type AddressRecord, type Bucket, createSocketGuard } from './socket-gua
 import { SOCKET_LIMITS, type SocketLimits } from './socket-limits.ts'
 import { createConversation, type Session, type Tracked } from './socket-session.ts'
 import { createSocketSwarms } from './socket-swarm.ts'
+import { createSocketWriter } from './socket-writer.ts'
 
 export interface SocketTrackerDeps extends Tracked {
   box: TrackerBox
@@ -130,8 +131,12 @@ export function createSocketTracker(
   function cut(line: Line, why: keyof typeof cuts): void {
     if (!lines.has(line)) return
     cuts[why]++
-    if (why === 'faulty' || why === 'flooding') line.ws.close(POLICY, `${why} messages`)
-    line.ws.terminate()
+    const { ws } = line
+    if (why === 'faulty' || why === 'flooding') {
+      ws.close(POLICY, `${why} messages`)
+      // The reason leaves with the turn.
+      setImmediate(() => ws.terminate())
+    } else ws.terminate()
     forget(line)
   }
 
@@ -157,14 +162,8 @@ export function createSocketTracker(
     else if (++line.faults > limits.maxFaults) cut(line, 'faulty')
   }
 
-  function send(line: Line, text: string): void {
-    const { ws } = line
-    if (ws.readyState !== ws.OPEN) return
-    if (ws.bufferedAmount > limits.maxBufferedBytes) cut(line, 'slow')
-    else ws.send(text)
-  }
-
-  function open(ws: WebSocket, address: AddressRecord): void {
+  function open(ws: WebSocket, socket: Duplex, address: AddressRecord): void {
+    const write = createSocketWriter(ws, socket, limits.maxBufferedBytes)
     const line: Line = {
       ws,
       address,
@@ -175,7 +174,9 @@ export function createSocketTracker(
       quiet: 0,
       faults: 0,
       dropped: 0,
-      send: (text) => send(line, text),
+      send(text) {
+        if (!write(text)) cut(line, 'slow')
+      },
       mayJoin: () =>
         config.max_peers_per_address === 0 || address.members < config.max_peers_per_address,
       joined: (change) => void (address.members += change),
@@ -241,7 +242,7 @@ export function createSocketTracker(
       let opened = false
       server.handleUpgrade(req, socket, head, (ws) => {
         opened = true
-        open(ws, record)
+        open(ws, socket, record)
       })
       if (!opened) guard.leave(record)
     },

@@ -18,7 +18,8 @@ import { type Cleanup, finallyDo } from '../../support/temp.ts'
 
 export const SDP = 'v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n'
 
-const CONFIG: TrackerConfig = {
+/** The defaults of the section. */
+export const SOCKET_CONFIG: TrackerConfig = {
   enabled: true,
   udp: true,
   udp_port: 0,
@@ -81,7 +82,7 @@ export async function socketServer(
       log: silentLog,
       clock: options.clock ?? systemClock,
     },
-    { ...CONFIG, ...options.config },
+    { ...SOCKET_CONFIG, ...options.config },
     { ...SOCKET_LIMITS, ...options.limits },
   )
   const server = createServer((_req, res) => res.end())
