@@ -9,6 +9,7 @@ import { createBroadcast } from './broadcast.ts'
 import type { SwarmConfig } from './config.ts'
 import type { Sought } from './discovery.ts'
 import { createGuardedHttp } from './guarded-http.ts'
+import { createSlots } from './slots.ts'
 import { type Announce, decodeHttpReply, type TrackerReply } from './tracker-reply.ts'
 import { announceUdp } from './tracker-udp.ts'
 
@@ -20,6 +21,7 @@ const MIN_INTERVAL_MS = 60_000
 const MAX_INTERVAL_MS = 60 * 60_000
 const FIRST_RETRY_MS = 5000
 const GOODBYE_MS = 2000
+const KEPT_AT_ONCE = 8
 // Before the metainfo is known nobody can say how much is left; zero would make us a seeder.
 const UNKNOWN_LEFT = 16_384
 
@@ -54,6 +56,8 @@ export function createTrackers(
   const http = createGuardedHttp(config.allow_local)
   // The owner may name trackers of the own network, strangers may not.
   const ownHttp = createGuardedHttp(true)
+  // Thousands of seeded torrents wait for each other, and nobody who reads a page for them.
+  const kept = createSlots(KEPT_AT_ONCE)
 
   async function once(url: URL, announce: Announce, signal: AbortSignal): Promise<TrackerReply> {
     const isOwn = own.has(url.href)
@@ -88,7 +92,8 @@ export function createTrackers(
       let wait: number
       try {
         const event = known ? 'none' : 'started'
-        const reply = await once(url, { ...announce, event }, signal)
+        const ask = async () => once(url, { ...announce, event }, signal)
+        const reply = await (sought.isKept === true ? kept.run(ask, signal) : ask())
         known = true
         retry = FIRST_RETRY_MS
         found(reply.peers)

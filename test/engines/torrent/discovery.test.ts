@@ -2,17 +2,19 @@ import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { createServer, type IncomingMessage } from 'node:http'
 import { describe, it } from 'node:test'
+import type { Peer } from 'webtorrent'
 import { encode } from '../../../src/base/bencode.ts'
 import type { InfoHash } from '../../../src/base/hashes.ts'
 import type { PeerAddress } from '../../../src/base/ports/dht-node.ts'
 import { mayDial, reachOf } from '../../../src/engines/torrent/peer-policy.ts'
+import { peersView } from '../../../src/engines/torrent/peer-view.ts'
 import { type Cleanup, finallyDo } from '../../support/temp.ts'
 import { layDown, makeTorrentOf, type MadeTorrent, pattern } from '../../support/torrents.ts'
 import { until } from '../../support/until.ts'
 import { emptyDht, startEngine, type TestDht } from './support.ts'
 
 const PIECE = 32 * 1024
-const signal = () => AbortSignal.timeout(12_000)
+const signal = (ms = 12_000) => AbortSignal.timeout(ms)
 
 async function seeded(t: Cleanup, made: MadeTorrent): Promise<PeerAddress> {
   const box = await startEngine(t)
@@ -175,6 +177,75 @@ describe('seeded torrents', () => {
     await box.engine.seed(open.infoHash)
     await until('two announces', () => announced.length >= 2)
     assert.deepEqual(new Set(announced), new Set([open.infoHash]))
+  })
+
+  it('are announced to the trackers the owner configured, what is private or only read is not', async (t) => {
+    const http = await httpTracker(t, () => encode({ interval: 1800, peers: '' }))
+    const udp = await udpTracker(t, { host: '127.0.0.1', port: 9 })
+    const config = { allow_local: false, announce_urls: [http.url, udp.url] }
+    const box = await startEngine(t, config)
+    const [kept, hidden, read] = [
+      makeTorrentOf(pattern(100)),
+      makeTorrentOf(pattern(200), { isPrivate: true }),
+      makeTorrentOf(pattern(300)),
+    ]
+    await box.engine.add(read.info)
+    const reading = box.engine.want(read.infoHash, 0, { start: 0, end: 1 }, 'now', signal(900))
+    for (const made of [hidden, kept]) {
+      await layDown(box.layout.torrents, made)
+      await box.engine.add(made.info, { verified: true })
+      await box.engine.seed(made.infoHash)
+    }
+    await assert.rejects(reading)
+    const told = http.requests.map((url) => /info_hash=([%0-9a-f]{60})&/.exec(url.search)?.[1])
+    assert.deepEqual(told, [kept.infoHash.replaceAll(/../g, '%$&')])
+    assert.match(http.requests[0]?.search ?? '', /&left=0&.*&event=started/)
+    assert.deepEqual(
+      udp.announces.map((packet) => packet.subarray(16, 36).toString('hex')),
+      [kept.infoHash],
+    )
+  })
+})
+
+describe('peers of several sources', () => {
+  it('are shown once', () => {
+    const wire = {
+      peerId: Buffer.from('-qB4520-abcdefghijkl').toString('hex'),
+      peerExtendedHandshake: {},
+      downloaded: 1,
+      uploaded: 2,
+      downloadSpeed: () => 3.4,
+      uploadSpeed: () => 5.6,
+    }
+    const peer = (id: string, type: string, source: string | null, addr: string | null = id) =>
+      ({ id, type, source, addr, wire }) as unknown as Peer
+    const shown = peersView([
+      peer('127.0.0.1:7', 'tcpOutgoing', 'dht'),
+      peer('::ffff:127.0.0.1:7', 'tcpIncoming', null),
+      peer('[2001:db8::1]:7', 'tcpOutgoing', 'ut_pex'),
+      peer('ab'.repeat(20), 'webrtc', 'tracker', '127.0.0.1:7'),
+      peer('cd'.repeat(20), 'webrtc', 'tracker', null),
+      { ...peer('127.0.0.1:8', 'tcpOutgoing', 'met'), wire: null },
+    ])
+    assert.deepEqual(
+      shown.map(({ address, kind, source }) => [address, kind, source]),
+      [
+        ['127.0.0.1:7', 'tcp', 'dht'],
+        ['[2001:db8::1]:7', 'tcp', 'pex'],
+        ['127.0.0.1:7', 'webrtc', 'tracker'],
+        ['cd'.repeat(20), 'webrtc', 'tracker'],
+      ],
+    )
+    assert.deepEqual(shown[0], {
+      address: '127.0.0.1:7',
+      kind: 'tcp',
+      source: 'dht',
+      client: 'qB4520',
+      downloadedBytes: 1,
+      uploadedBytes: 2,
+      downloadBytesPerSecond: 3,
+      uploadBytesPerSecond: 6,
+    })
   })
 })
 

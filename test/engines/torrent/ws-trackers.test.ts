@@ -245,6 +245,16 @@ describe('WebSocket trackers', { timeout: 60_000 }, () => {
     })
   }
 
+  it('are announced to again when they come back', async (t) => {
+    const tracker = await rogueTracker(t, () => {})
+    const box = await startEngine(t, { announce_urls: [tracker.url] })
+    await seedIn(box, makeTorrentOf(pattern(PIECE)))
+    await until('the announce', () => tracker.heard.length === 1)
+    for (const socket of tracker.sockets) socket.terminate()
+    await until('the next one', () => tracker.heard.length === 2, { timeoutMs: 10_000 })
+    assert.equal(tracker.heard[1]?.['event'], 'started')
+  })
+
   it('may answer twice, wrongly, and offers that nobody made', async (t) => {
     const made = makeTorrentOf(pattern(PIECE))
     const tracker = await rogueTracker(t, ({ info_hash, offers = [] }, socket) => {
