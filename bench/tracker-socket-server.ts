@@ -63,8 +63,9 @@ async function foreign(): Promise<Running> {
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve)
   })
+  const address = server.http?.address()
   return {
-    port: (server.http?.address() as AddressInfo).port,
+    port: typeof address === 'object' && address !== null ? address.port : 0,
     peers: () =>
       Object.values(server.torrents).reduce(
         (sum, { complete, incomplete }) => sum + complete + incomplete,
