@@ -5,6 +5,7 @@ import type { Order, Report, Setup } from './messages.ts'
 
 // Without servers candidates are there within a millisecond; a server may be slow or gone.
 const GATHER_MS = 2000
+const CLOSING_MS = 2000
 
 interface Connection {
   key: string
@@ -20,6 +21,7 @@ export interface Connections {
 
 export function createConnections(setup: Setup, report: (report: Report) => void): Connections {
   const connections = new Map<string, Connection>()
+  const closing = new Set<Connection>()
   const rtcConfig: RtcConfig = {
     iceServers: setup.iceServers,
     ...(setup.portMin > 0 && {
@@ -33,6 +35,9 @@ export function createConnections(setup: Setup, report: (report: Report) => void
     connections.delete(connection.key)
     clearTimeout(connection.gathering)
     connection.channel?.destroy()
+    // Its threads still work on it: it must not be collected under them.
+    closing.add(connection)
+    setTimeout(() => closing.delete(connection), CLOSING_MS).unref()
     try {
       connection.native.close()
     } catch {
@@ -146,7 +151,11 @@ export function createConnections(setup: Setup, report: (report: Report) => void
         guard(() => connection.native.setRemoteDescription(order.sdp, 'answer'))()
       }
       if (order.do === 'candidate') {
-        guard(() => connection.native.addRemoteCandidate(order.candidate, order.mid))()
+        try {
+          connection.native.addRemoteCandidate(order.candidate, order.mid)
+        } catch {
+          // One way fewer to reach the far side; others may do.
+        }
       }
     },
     closeAll() {

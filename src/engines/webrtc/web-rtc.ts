@@ -47,10 +47,14 @@ interface Link {
   offerId: string | undefined
   peerId: string
   timer: NodeJS.Timeout | undefined
+  headStart: NodeJS.Timeout | undefined
   stream: Socket | undefined
 }
 
 const MAX_OFFERS_AT_ONCE = 10
+// Whoever offered cannot take our packets before it has our answer; the library repeats the first
+// only after half a second and a second. What comes from there needs no candidate.
+const HEAD_START_MS = 250
 
 /** The result, or the reason of the signal, whichever is first. */
 async function unlessAborted<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
@@ -120,7 +124,15 @@ export function createWebRtc(
   function reserve(infoHash: InfoHash, peerId: string, offerId?: string): Link {
     clearTimeout(idle)
     const key = randomBytes(32).toString('hex')
-    const link: Link = { key, infoHash, offerId, peerId, timer: undefined, stream: undefined }
+    const link: Link = {
+      key,
+      infoHash,
+      offerId,
+      peerId,
+      timer: undefined,
+      headStart: undefined,
+      stream: undefined,
+    }
     links.set(key, link)
     door.expect(key)
     return link
@@ -129,6 +141,7 @@ export function createWebRtc(
   function drop(link: Link, why: string): void {
     if (!links.delete(link.key)) return
     clearTimeout(link.timer)
+    clearTimeout(link.headStart)
     if (link.offerId !== undefined) offers.delete(link.offerId)
     door.forget(link.key)
     keeper.tell({ do: 'close', key: link.key })
@@ -195,26 +208,24 @@ export function createWebRtc(
     }
   }
 
-  /** What native code gets: literal addresses; names follow as they are found. */
-  function nativeSdp(description: Description): string {
-    const candidates = description.candidates.filter(({ host }) => !isLocalName(host))
-    return formatSdp({ ...description, candidates })
+  /** What native code gets at first: candidates follow, each when it is its time. */
+  const withoutCandidates = (description: Description): string =>
+    formatSdp({ ...description, candidates: [] })
+
+  async function introduce(link: Link, candidate: Candidate, mid: string): Promise<void> {
+    const host = isLocalName(candidate.host) ? await mdns.resolve(candidate.host) : candidate.host
+    if (host === undefined || !isUsable(host)) return
+    if (links.get(link.key) !== link || link.stream) return
+    const literal = formatCandidate({ ...candidate, host })
+    keeper.tell({ do: 'candidate', key: link.key, candidate: literal, mid })
   }
 
   /**
-   * The browser reaches us meanwhile, unless something between us keeps it out: then it takes a
-   * packet from here, to the address behind the name.
+   * Tells the child where the far side is. Nobody waits for a name behind a candidate: the browser
+   * reaches us meanwhile, unless something between us keeps it out until a packet comes from here.
    */
-  function resolveNames(link: Link, { candidates, mid }: Description): void {
-    const find = async (candidate: Candidate) => {
-      const host = await mdns.resolve(candidate.host)
-      if (host === undefined || !isUsable(host) || links.get(link.key) !== link) return
-      const literal = formatCandidate({ ...candidate, host })
-      keeper.tell({ do: 'candidate', key: link.key, candidate: literal, mid })
-    }
-    for (const candidate of candidates) {
-      if (isLocalName(candidate.host)) void find(candidate)
-    }
+  function introduceAll(link: Link, { candidates, mid }: Description): void {
+    for (const candidate of candidates) void introduce(link, candidate, mid)
   }
 
   async function makeOffer(infoHash: InfoHash, signal?: AbortSignal): Promise<WebRtcOffer> {
@@ -263,11 +274,11 @@ export function createWebRtc(
       if (links.size >= config.max_connections) throw new WebRtcFull(config.max_connections)
       const link = reserve(infoHash, offer.peerId)
       try {
-        const order = { do: 'answer', key: link.key, sdp: nativeSdp(description) } as const
+        const order = { do: 'answer', key: link.key, sdp: withoutCandidates(description) } as const
         const sdp = await unlessAborted(ask(order), signal)
         if (!links.has(link.key)) throw new WebRtcEnded('it was closed meanwhile')
         connectInTime(link)
-        resolveNames(link, description)
+        link.headStart = setTimeout(introduceAll, HEAD_START_MS, link, description).unref()
         return sdp
       } catch (error) {
         drop(link, 'no answer')
@@ -303,8 +314,8 @@ export function createWebRtc(
         const description = read(answer.sdp, 'answer')
         link.peerId = answer.peerId
         connectInTime(link)
-        keeper.tell({ do: 'accept', key: link.key, sdp: nativeSdp(description) })
-        resolveNames(link, description)
+        keeper.tell({ do: 'accept', key: link.key, sdp: withoutCandidates(description) })
+        introduceAll(link, description)
       } catch (error) {
         drop(link, String(error))
       }

@@ -38,7 +38,7 @@ export async function startWebRtc(
     { ...webRtcConfig, ...config },
     { ...webRtcLimits, ...limits },
   )
-  await room.start()
+  await room.start(new AbortController().signal)
   finallyDo(t, () => room.stop())
   return room
 }
