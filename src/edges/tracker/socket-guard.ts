@@ -1,7 +1,6 @@
 /** How many sockets there may be, and how much one socket and one address may say. */
-import { isIP } from 'node:net'
 import type { Clock } from '../../base/ports/clock.ts'
-import { isHouseAddress } from '../http/index.ts'
+import { addressBytes, addressText, isMapped, PUBLIC, reachOf } from './address.ts'
 
 export interface Rate {
   /** 0 for any number. */
@@ -25,15 +24,10 @@ export interface AddressRecord {
 
 /** Whoever has one public IPv6 address has a /64 of them; in the house each device is one. */
 export function addressKey(address: string): string {
-  if (isIP(address) !== 6 || isHouseAddress(address)) return address
-  const [head = '', tail] = address.split('::')
-  const groups = head === '' ? [] : head.split(':')
-  const after = tail === undefined || tail === '' ? 0 : tail.split(':').length
-  if (tail !== undefined) while (groups.length + after < 8) groups.push('0')
-  return `${groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')}::/64`
+  const bytes = addressBytes(address)
+  if (bytes === undefined) return address
+  if (isMapped(bytes) || reachOf(bytes) !== PUBLIC) return addressText(bytes)
+  return `${addressText(bytes.fill(0, 8))}/64`
 }
 
 export function createSocketGuard(

@@ -183,6 +183,7 @@ export function createSocketTracker(
     }
     lines.add(line)
     silent.add(line)
+    timer ??= setInterval(look, limits.beatMs).unref()
     ws.on('message', (data, binary) => heard(line, data, binary))
     ws.on('ping', () => heard(line, undefined, true))
     ws.on('pong', () => heard(line, undefined, true))
@@ -205,7 +206,9 @@ export function createSocketTracker(
     return config.socket_origins.includes(origin)
   }
 
-  const timer = setInterval(() => {
+  let timer: NodeJS.Timeout | undefined
+
+  function look(): void {
     beat++
     guard.forget()
     for (const line of lines) {
@@ -216,8 +219,10 @@ export function createSocketTracker(
       if (mute || useless || line.quiet >= limits.silentBeats) cut(line, 'silent')
       else if (line.quiet === limits.pingBeats) line.ws.ping()
     }
-  }, limits.beatMs)
-  timer.unref()
+    if (lines.size > 0) return
+    clearInterval(timer)
+    timer = undefined
+  }
 
   return {
     upgrade(req, socket, head) {

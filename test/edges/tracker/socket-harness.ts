@@ -63,7 +63,7 @@ export interface SocketServerOptions {
   limits?: Partial<SocketLimits>
   box?: Partial<TrackerBox>
   allowed?: (infoHash: InfoHash) => boolean
-  clientAddress?: (header: string) => string
+  addressPeers?: { complete: number; incomplete: number; downloaded: number }
   clock?: Clock
 }
 
@@ -76,7 +76,7 @@ export async function socketServer(
     {
       box: { ...NO_BOX, ...options.box },
       allowed: options.allowed ?? (() => true),
-      addressPeers: () => ({ complete: 0, incomplete: 0, downloaded: 0 }),
+      addressPeers: () => options.addressPeers ?? { complete: 0, incomplete: 0, downloaded: 0 },
       completed: (hash) => void completed.push(hash),
       clientAddress: (req) => String(req.headers['x-test-address'] ?? req.socket.remoteAddress),
       log: silentLog,

@@ -241,11 +241,13 @@ describe('too much of it', () => {
   })
 
   test('addresses outside count by /64, devices of the house each for itself', () => {
-    assert.equal(addressKey('192.168.1.7'), '192.168.1.7')
-    assert.equal(addressKey('fd00::1'), 'fd00::1')
-    assert.equal(addressKey('2001:db8::1'), '2001:db8:0:0::/64')
-    assert.equal(addressKey('2001:0db8:0:0:1:2:3:4'), '2001:db8:0:0::/64')
-    assert.equal(addressKey('2001:db8:1:2:3::'), '2001:db8:1:2::/64')
+    const keys = (...addresses: string[]) => new Set(addresses.map(addressKey)).size
+    assert.equal(keys('192.168.1.7', '::ffff:192.168.1.7'), 1)
+    assert.equal(keys('::ffff:203.0.113.1', '::ffff:203.0.113.2', '203.0.113.3'), 3)
+    assert.equal(keys('fd00::1', 'fd00::2', 'fe80::1', 'fe80::2%eth0', '::1'), 5)
+    assert.equal(keys('2001:db8::1', '2001:0db8:0:0:1:2:3:4', '2001:db8::ffff:192.0.2.1'), 1)
+    assert.equal(keys('2001:db8:1:2:3::', '2001:db8:1:3:3::', '2001:db8::'), 3)
+    assert.equal(keys('', 'unknown'), 2)
   })
 
   test('a refused client that keeps its end open holds nothing', async (t) => {

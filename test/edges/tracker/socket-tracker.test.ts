@@ -152,6 +152,20 @@ describe('the tracker over WebSocket', () => {
     })
   })
 
+  test('counts peers of other kinds along', async (t) => {
+    const addressPeers = { complete: 3, incomplete: 4, downloaded: 5 }
+    const { url, tracker } = await socketServer(t, { addressPeers })
+    const hash = binary()
+    const a = await page(t, url)
+    a.announce(hash, { left: 0 })
+    const reply = await a.next()
+    assert.deepEqual([reply['complete'], reply['incomplete']], [4, 4])
+    a.say({ action: 'scrape', info_hash: hash })
+    const counted = { complete: 4, incomplete: 4, downloaded: 5 }
+    assert.deepEqual((await a.next())['files'], { [hash]: counted })
+    assert.deepEqual(tracker.counts(hexOf(hash)), { complete: 1, incomplete: 0 })
+  })
+
   test('refuses torrents that are not tracked', async (t) => {
     const own = binary()
     const { url, tracker } = await socketServer(t, { allowed: (hash) => hash === hexOf(own) })
