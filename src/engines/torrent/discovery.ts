@@ -83,8 +83,9 @@ export function createDiscovery(deps: DiscoveryDeps): Discovery {
   function everywhere(sought: Sought, found: Found, signal: AbortSignal): void {
     const { infoHash, isPrivate } = sought
     void take(trackers.announce(sought, signal), (peers) => found(peers, 'tracker'), signal)
-    // BEP 27: peers of a private torrent come from its trackers alone.
-    if (!isPrivate) void take(lsd.seek(infoHash, signal), (peers) => found(peers, 'lsd'), signal)
+    // BEP 27: peers of a private torrent come from its trackers alone. Who has everything seeks nobody.
+    if (!isPrivate && sought.isSeed !== true)
+      void take(lsd.seek(infoHash, signal), (peers) => found(peers, 'lsd'), signal)
   }
 
   return {

@@ -1,9 +1,9 @@
 /** The torrent engine: which torrents are known, which are in the swarm, and the port's words for both. */
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOf } from '../../base/errors.ts'
-import type { InfoHash } from '../../base/hashes.ts'
+import { type InfoHash, infoHash as asInfoHash } from '../../base/hashes.ts'
 import { type StoreLayout, torrentInfoPath } from '../../base/layout.ts'
 import { decodeInfoInSlices } from '../../base/metainfo/decode.ts'
 import type { Clock } from '../../base/ports/clock.ts'
@@ -24,13 +24,18 @@ import { TorrentDropped, TorrentNotRunning, TorrentUnknown } from './errors.ts'
 import { MAX_METADATA_BYTES } from './metadata-peer.ts'
 import { type MetadataSearch, RefusedMetadata, searchMetadata } from './metadata-search.ts'
 import { mayDial } from './peer-policy.ts'
-import { loadSeedMark, removeSeedMark, saveSeedMark, seededTorrents } from './resume.ts'
-import { createResidents, type Resident } from './residents.ts'
+import { addHints, type Resident, trafficOf } from './resident.ts'
+import { createResidents } from './residents.ts'
 import { reuseFiles } from './reuse.ts'
+import { createSeedBook, dormantStatus, type Seed } from './seed-book.ts'
 import { createSwarmHost } from './swarm-host.ts'
 import { verifiedRanges } from './verified-ranges.ts'
 
 const LOADING_AT_ONCE = 4
+
+const infoHashOf = (info: Uint8Array): InfoHash =>
+  asInfoHash(createHash('sha1').update(info).digest('hex'))
+
 // Those of one answer of our tracker.
 const MAX_MET = 100
 
@@ -46,6 +51,7 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
   const { layout, log } = deps
   let stopping = new AbortController()
   let background: Promise<void> = Promise.resolve()
+  let isResuming = false
   const completed = createBroadcast<InfoHash>(10_000)
   const host = createSwarmHost(
     {
@@ -58,8 +64,16 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
     },
     config,
   )
+  const seeds = createSeedBook(deps, config)
   const residents = createResidents(
-    { layout, log, host, completed: (ih) => completed.emit(ih) },
+    {
+      layout,
+      log,
+      host,
+      seeds,
+      wake: async (infoHash) => find(infoHash),
+      completed: (ih) => completed.emit(ih),
+    },
     config,
   )
   const adding = createSingleFlight<Resident>()
@@ -69,7 +83,8 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
     log,
     peerId: () => host.peerId(),
     async visit(infoHash) {
-      if (!host.isRunning()) return undefined
+      // Where a browser is cannot be told before it is connected.
+      if (!host.isRunning() || !residents.mayServe(infoHash, undefined)) return undefined
       const resident = await find(infoHash)
       const swarm = resident && residents.visit(resident)
       return swarm && { swarm, isPrivate: resident.torrent.metainfo.isPrivate }
@@ -79,7 +94,7 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
   })
 
   function mustRun(): void {
-    if (!host.isRunning()) throw new TorrentNotRunning()
+    if (!host.isRunning() || stopping.signal.aborted) throw new TorrentNotRunning()
   }
 
   async function open(info: Uint8Array, verified: boolean): Promise<Resident> {
@@ -111,23 +126,21 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
     return resident
   }
 
-  async function resumeSeeding(infoHash: InfoHash): Promise<void> {
-    const mark = await loadSeedMark(layout, infoHash)
-    const resident = mark && (await find(infoHash))
-    if (mark === undefined || resident === undefined) return
-    residents.addHints(resident, mark.hints)
-    residents.seed(resident, mark.announceDht)
-  }
-
-  /** A few at a time: a thousand seeded torrents must not hold up the first page that is asked for. */
+  /** Dormant seeds are only noted; those whose pieces nobody looked at yet are opened, a few at a time. */
   async function resumeAll(signal: AbortSignal): Promise<void> {
-    const source = seededTorrents(layout)
+    const unchecked: Seed[] = []
+    await seeds.load((seed) => {
+      if (signal.aborted) return
+      residents.resume(seed)
+      if (seed.wholeBytes === undefined) unchecked.push(seed)
+    }, signal)
+    log.info({ seeds: seeds.size }, 'seeded torrents are known again')
+    const left = unchecked.values()
     const worker = async () => {
-      for (let next = await source.next(); next.done !== true; next = await source.next()) {
+      for (const { infoHash } of left) {
         if (signal.aborted) return
-        const infoHash = next.value
         try {
-          await resumeSeeding(infoHash)
+          await find(infoHash)
         } catch (error) {
           log.warn({ infoHash, err: error }, 'a seeded torrent could not be taken up again')
         }
@@ -137,8 +150,10 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
     await Promise.all(Array.from({ length: LOADING_AT_ONCE }, worker))
   }
 
-  const statusOf = ({ torrent, seeding, swarm, gone }: Resident): TorrentStatus => {
-    const traffic = swarm?.traffic() ?? { downloaded: 0, uploaded: 0 }
+  function statusOf(resident: Resident): TorrentStatus {
+    const { torrent, seeding, swarm } = resident
+    const { downloaded, uploaded } = trafficOf(resident)
+    const limited = seeds.get(torrent.metainfo.infoHash)?.limited
     return {
       infoHash: torrent.metainfo.infoHash,
       verifiedBytes: torrent.verifiedBytes(),
@@ -146,9 +161,24 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
       complete: torrent.isComplete(),
       seeding,
       peers: swarm?.peers().length ?? 0,
-      downloadedBytes: gone.downloaded + traffic.downloaded,
-      uploadedBytes: gone.uploaded + traffic.uploaded,
+      downloadedBytes: downloaded,
+      uploadedBytes: uploaded,
+      ...(limited === undefined ? {} : { limited }),
     }
+  }
+
+  /** Undefined where the book does not say enough, or the torrent is unknown. */
+  function statusNow(infoHash: InfoHash): TorrentStatus | undefined {
+    const resident = residents.get(infoHash)
+    if (resident) return statusOf(resident)
+    const seed = seeds.get(infoHash)
+    return seed && dormantStatus(seed)
+  }
+
+  /** A dormant seed that is added once more, as at each start of the roles above: there is nothing to do. */
+  function isDormant(infoHash: InfoHash, { hints, reuse = [] }: AddOptions): boolean {
+    const dormant = residents.get(infoHash) === undefined && statusNow(infoHash) !== undefined
+    return dormant && hints === undefined && reuse.length === 0
   }
 
   return {
@@ -160,10 +190,20 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
       await host.start({
         lost: () => residents.onClientLost(),
         back: () => residents.onClientBack(),
+        canWake: (infoHash, from) => isResuming || residents.canWake(infoHash, from),
+        async wake(infoHash) {
+          if ((await seeds.find(infoHash)) === undefined) return false
+          const resident = await find(infoHash)
+          return resident !== undefined && residents.visit(resident) !== undefined
+        },
+        given: (infoHash, bytes) => residents.given(infoHash, bytes),
       })
-      background = resumeAll(stopping.signal).catch((error: unknown) =>
-        log.warn({ err: error }, 'seeded torrents could not be listed'),
-      )
+      isResuming = true
+      background = resumeAll(stopping.signal)
+        .catch((error: unknown) => log.warn({ err: error }, 'seeded torrents could not be listed'))
+        .finally(() => {
+          isResuming = false
+        })
     },
     async stop() {
       stopping.abort()
@@ -184,6 +224,11 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
       signal?.throwIfAborted()
       const known = residents.get(infoHash)
       if (known) return known.torrent.metainfo.info
+      const sleeping = await seeds.find(infoHash)
+      if (sleeping?.wholeBytes !== undefined) {
+        const asleep = await find(infoHash)
+        if (asleep) return asleep.torrent.metainfo.info
+      }
       const ended = new AbortController()
       const signals = [stopping.signal, ended.signal, ...(signal ? [signal] : [])]
       const either = AbortSignal.any(signals)
@@ -219,11 +264,11 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
 
     async add(info, options: AddOptions = {}) {
       mustRun()
-      const resident = await open(
-        info.subarray(0, MAX_METADATA_BYTES + 1),
-        options.verified === true,
-      )
-      if (options.hints) residents.addHints(resident, options.hints)
+      const bytes = info.subarray(0, MAX_METADATA_BYTES + 1)
+      const hash = infoHashOf(bytes)
+      if (isDormant(hash, options)) return hash
+      const resident = await open(bytes, options.verified === true)
+      if (options.hints) addHints(resident, options.hints)
       if (options.reuse && options.reuse.length > 0)
         await reuseFiles(resident.torrent, options.reuse, stopping.signal)
       return resident.torrent.metainfo.infoHash
@@ -241,14 +286,15 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
     },
 
     async seed(infoHash, options = {}) {
-      const resident = await must(infoHash)
-      const announceDht = options.announceDht !== false
-      await saveSeedMark(layout, infoHash, { announceDht, hints: residents.hintsOf(resident) })
-      residents.seed(resident, announceDht)
+      const { announceDht = true, own } = options
+      const seed = seeds.get(infoHash)
+      const isSame = seed?.announceDht === announceDht && (own ?? seed.own) === seed.own
+      if (isSame && isDormant(infoHash, {})) return
+      await residents.seed(await must(infoHash), options)
     },
 
     async drop(infoHash, { removeData = false }: { removeData?: boolean } = {}) {
-      await removeSeedMark(layout, infoHash)
+      await seeds.remove(infoHash)
       await residents.drop(infoHash, new TorrentDropped(infoHash), removeData)
     },
 
@@ -260,11 +306,12 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
     async meet(infoHash, peers) {
       host.meet(infoHash, peers.slice(0, MAX_MET))
     },
-    async status(infoHash) {
-      const resident = residents.get(infoHash)
-      return resident && statusOf(resident)
+    status: async (infoHash) => statusNow(infoHash),
+    async torrents() {
+      const awake = residents.all()
+      const asleep = Array.from(seeds.all()).filter(({ infoHash }) => !residents.get(infoHash))
+      return [...awake.map(statusOf), ...asleep.flatMap((seed) => dormantStatus(seed) ?? [])]
     },
-    torrents: async () => residents.all().map(statusOf),
     async *completed(signal) {
       for await (const batch of completed.subscribe(signal)) yield* batch
     },

@@ -40,6 +40,8 @@ export interface KnownTorrent {
   isComplete(): boolean
   isDoubtful(piece: number): boolean
   isClosed(): boolean
+  /** Somebody waits for pieces or watches them come. */
+  isInUse(): boolean
   verifiedBytes(): number
   want(fileIndex: number, range: ByteRange, urgency: Urgency, signal?: AbortSignal): Promise<void>
   ranges(fileIndex: number): ByteRange[]
@@ -158,6 +160,7 @@ export async function openTorrent(
     isComplete: () => have.size === have.count,
     isDoubtful: (piece) => doubtful.has(piece),
     isClosed: () => closed,
+    isInUse: () => wants.size > 0 || listeners.size > 0 || doubtful.size > 0,
     verifiedBytes() {
       if (have.size === 0) return 0
       const last = have.count - 1

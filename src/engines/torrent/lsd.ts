@@ -20,6 +20,8 @@ const MAX_HASHES = 20
 const ANNOUNCE_MS = 5 * 60_000
 // A box is up before its network is.
 const LOOK_MS = 2000
+// Several that are seeded at once go into one packet.
+const FIRST_MS = 50
 // Who is new hears of us soon, even where we announced just before it listened.
 const REPLY_PAUSE_MS = 2000
 const MAX_KNOWN = 200
@@ -27,6 +29,8 @@ const KNOWN_MS = 8000
 // A packet may be lost, and a switch may not know yet who listens.
 const AGAIN_MS = [3000, 12_000, 45_000]
 const MAX_PACKETS_A_SECOND = 50
+const MAX_ASKERS = 2000
+const MAX_REPLIES = 2000
 
 type Family = keyof typeof GROUPS
 
@@ -39,6 +43,8 @@ export interface Announcement {
 export interface Lsd {
   start(): Promise<void>
   stop(): Promise<void>
+  /** Says from now on, in turns, that a seeded torrent is here; who looks for it is answered. */
+  present(infoHash: InfoHash, isHere: boolean): void
   /** Announces, and gives the peers that announce the same torrent, until `signal`. */
   seek(infoHash: InfoHash, signal: AbortSignal): AsyncIterable<PeerAddress[]>
 }
@@ -94,12 +100,19 @@ export function createLsd(
   const cookie = randomBytes(6).toString('hex')
   const sockets = new Map<Family, Socket>()
   const sought = new Map<InfoHash, Entry>()
+  /** Seeds, and when they were last said; who waited longest is first. */
+  const seeds = new Map<InfoHash, number>()
+  /** Seeds that were never said, the newest last. */
+  const unsaid = new Set<InfoHash>()
+  /** Who asked for which seed, and when: two seeds of one torrent would answer each other for ever. */
+  const askers = new Map<string, number>()
   const replies = new Set<InfoHash>()
   const joined = new Set<string>()
   let announcedAt = 0
   let sending: Promise<void> = Promise.resolve()
   let replying: NodeJS.Timeout | undefined
   let timer: NodeJS.Timeout | undefined
+  let first: NodeJS.Timeout | undefined
   let second = 0
   let packets = 0
 
@@ -134,6 +147,8 @@ export function createLsd(
     for (const hash of hashes) {
       const entry = sought.get(hash)
       if (entry) entry.saidAt = performance.now()
+      if (seeds.delete(hash)) seeds.set(hash, performance.now())
+      unsaid.delete(hash)
     }
     for (const [family, socket] of sockets) {
       const packet = encodeAnnouncement(family, { port, infoHashes: hashes, cookie })
@@ -157,6 +172,7 @@ export function createLsd(
     if (/^fe[89ab]/i.test(host)) return
     const peer = { host, port: message.port }
     for (const hash of message.infoHashes) {
+      if (seeds.has(hash) && isNewAsker(`${hash} ${formatPeerAddress(peer)}`)) answer(hash)
       const entry = sought.get(hash)
       if (entry === undefined) continue
       entry.heard.emit(peer)
@@ -165,19 +181,35 @@ export function createLsd(
       const lately = now - (entry.known.get(key) ?? Number.NEGATIVE_INFINITY) < KNOWN_MS
       if (lately || entry.known.size >= MAX_KNOWN) continue
       entry.known.set(key, now)
-      replies.add(hash)
+      answer(hash)
     }
     if (replies.size > 0 && replying === undefined) reply()
   }
 
+  function isNewAsker(key: string): boolean {
+    const now = performance.now()
+    const before = askers.get(key)
+    askers.delete(key)
+    askers.set(key, now)
+    const oldest = askers.keys().next().value
+    if (askers.size > MAX_ASKERS && oldest !== undefined) askers.delete(oldest)
+    return before === undefined || now - before >= KNOWN_MS
+  }
+
+  function answer(hash: InfoHash): void {
+    if (replies.size < MAX_REPLIES) replies.add(hash)
+  }
+
   function reply(): void {
     replying = undefined
-    const due = [...replies].filter((hash) => {
-      const entry = sought.get(hash)
-      return entry === undefined || performance.now() - entry.saidAt >= REPLY_PAUSE_MS
-    })
-    for (const hash of due) replies.delete(hash)
-    say(due.filter((hash) => sought.has(hash)).slice(0, MAX_HASHES))
+    const due: InfoHash[] = []
+    for (const hash of Array.from(replies)) {
+      const saidAt = sought.get(hash)?.saidAt ?? seeds.get(hash)
+      if (saidAt !== undefined && performance.now() - saidAt < REPLY_PAUSE_MS) continue
+      replies.delete(hash)
+      if (saidAt !== undefined && due.push(hash) === MAX_HASHES) break
+    }
+    say(due)
     if (replies.size > 0) replying = setTimeout(reply, REPLY_PAUSE_MS).unref()
   }
 
@@ -203,8 +235,21 @@ export function createLsd(
     return isNew
   }
 
+  /** One packet of seeds at a time: ten thousand at once would be a flood that nobody hears out. */
+  function saySeeds(): void {
+    const due: InfoHash[] = Array.from(unsaid).slice(-MAX_HASHES)
+    const before = performance.now() - ANNOUNCE_MS
+    for (const [hash, saidAt] of seeds) {
+      if (due.length >= MAX_HASHES || saidAt > before) break
+      if (!unsaid.has(hash)) due.push(hash)
+    }
+    say(due)
+  }
+
   function upkeep(): void {
     const isNew = join()
+    if (isNew) for (const hash of seeds.keys()) unsaid.add(hash)
+    saySeeds()
     if (!isNew && performance.now() - announcedAt < ANNOUNCE_MS) return
     announcedAt = performance.now()
     for (const entry of sought.values()) entry.known.clear()
@@ -241,6 +286,8 @@ export function createLsd(
     async stop() {
       clearInterval(timer)
       clearTimeout(replying)
+      clearTimeout(first)
+      first = undefined
       replying = undefined
       const open = [...sockets.values()]
       sockets.clear()
@@ -254,6 +301,18 @@ export function createLsd(
             }),
         ),
       )
+    },
+    present(hash, isHere) {
+      seeds.delete(hash)
+      unsaid.delete(hash)
+      replies.delete(hash)
+      if (!isHere || !config.lsd) return
+      seeds.set(hash, Number.NEGATIVE_INFINITY)
+      unsaid.add(hash)
+      first ??= setTimeout(() => {
+        first = undefined
+        saySeeds()
+      }, FIRST_MS).unref()
     },
     async *seek(hash, signal) {
       if (sockets.size === 0) return

@@ -1,60 +1,47 @@
-/** The torrents the engine keeps in mind: who joins the swarm, who leaves it again, and who is announced. */
+/**
+ * The torrents the engine keeps in memory: who joins the swarm, who leaves it again, who is
+ * announced. A seed that nobody asks for stays as a line in the seed book until somebody does.
+ */
+import { rm } from 'node:fs/promises'
 import { codeOf, messageOf } from '../../base/errors.ts'
 import type { InfoHash } from '../../base/hashes.ts'
 import type { StoreLayout } from '../../base/layout.ts'
-import { torrentInfoPath } from '../../base/layout.ts'
+import { torrentFolder, torrentInfoPath } from '../../base/layout.ts'
 import type { Metainfo } from '../../base/metainfo/metainfo.ts'
 import type { Log } from '../../base/ports/log.ts'
 import type { Stats } from '../../base/ports/component.ts'
-import type { SwarmHints } from '../../base/ports/torrent-engine.ts'
+import type { SeedOptions, SwarmHints } from '../../base/ports/torrent-engine.ts'
 import type { PeerAddress } from '../../base/ports/dht-node.ts'
-import { trackerUrls, webSeedUrls } from '../../base/hint-urls.ts'
-import { formatPeerAddress } from '../../base/peer-address.ts'
 import { writeFileOnce } from './write-once.ts'
-import { createAnnouncer } from './announcer.ts'
 import { createBridge } from './bridge.ts'
 import type { SwarmConfig } from './config.ts'
 import { TorrentDisk, TorrentDropped, TorrentFull, TorrentNotRunning } from './errors.ts'
 import { createFilePool } from './file-pool.ts'
 import { type KnownDeps, type KnownTorrent, openTorrent } from './known-torrent.ts'
-import { createScheduler, isWebSource, type Scheduler } from './scheduler.ts'
+import { addHints, createResident, hintsOf, type Resident } from './resident.ts'
+import type { Seed, SeedBook } from './seed-book.ts'
+import { createSeeding } from './seeding.ts'
 import type { Swarm } from './swarm.ts'
-import { type DialSource, reachOf } from './peer-policy.ts'
+import type { DialSource } from './peer-policy.ts'
 import type { SwarmHost } from './swarm-host.ts'
 import { createPieceCache } from './upload-store.ts'
-import { createWebSeeds, type WebSeeds } from './web-seeds.ts'
 
-const MAX_HINTS = 100
 const TICK_MS = 1000
 // webtorrent forgets peers that failed a few times.
 const INVITE_TICKS = 15
 const INVITE_MS = 1000
-
-export interface Resident {
-  readonly torrent: KnownTorrent
-  readonly webSeeds: WebSeeds
-  peerHints: Map<string, PeerAddress>
-  trackers: Set<string>
-  seeding: boolean
-  announceDht: boolean
-  swarm: Swarm | undefined
-  scheduler: Scheduler
-  /** Ends the search for peers. */
-  searching: AbortController | undefined
-  /** Milliseconds (monotonic) since nobody wants it. */
-  idleSince: number
-  /** Milliseconds (monotonic) since the peers of links were last dialled. */
-  invitedAt: number
-  inviteDue: boolean
-  /** Traffic of earlier visits to the swarm. */
-  gone: { downloaded: number; uploaded: number }
-  checking: Promise<void>
-}
+// Seeds without peers that stay in memory for a while; more of them go at once.
+const MAX_IDLE_SEEDS = 100
+// A caller that a seed was woken for is handed over within milliseconds.
+const MIN_IDLE_MS = 1000
 
 export interface ResidentsDeps {
   layout: StoreLayout
   log: Log
   host: SwarmHost
+  seeds: SeedBook
+  /** As the engine's `find`: what sleeps is opened again. */
+  wake: (infoHash: InfoHash) => Promise<Resident | undefined>
   completed: (infoHash: InfoHash) => void
 }
 
@@ -62,9 +49,15 @@ export interface Residents {
   get(infoHash: InfoHash): Resident | undefined
   all(): Resident[]
   open(metainfo: Metainfo, known: boolean): Promise<Resident>
-  addHints(resident: Resident, hints: SwarmHints): void
-  hintsOf(resident: Resident): SwarmHints
-  seed(resident: Resident, announceDht: boolean): void
+  /** Seeds it from now on, over restarts. */
+  seed(resident: Resident, options: SeedOptions): Promise<void>
+  /** Announces a seed that an earlier run left behind; it sleeps until somebody asks. */
+  resume(seed: Seed): void
+  /** Whether a peer of that address may have it. */
+  mayServe(infoHash: InfoHash, host: string | undefined): boolean
+  /** Whether a seed sleeps that a caller of that address may have. */
+  canWake(infoHash: InfoHash, host: string): boolean
+  given(infoHash: InfoHash, bytes: number): void
   /** Joins the swarm, or stays there for another while: a peer came. */
   visit(resident: Resident): Swarm | undefined
   drop(infoHash: InfoHash, reason: Error, removeData: boolean): Promise<void>
@@ -75,25 +68,30 @@ export interface Residents {
 }
 
 export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Residents {
-  const { layout, log, host } = deps
+  const { layout, log, host, seeds } = deps
   const byHash = new Map<InfoHash, Resident>()
   const pool = createFilePool()
   const cache = createPieceCache()
-  const announcer = createAnnouncer(
+  const seeding = createSeeding(
     {
       log,
       host,
-      found: (infoHash, peers, source) => byHash.get(infoHash)?.swarm?.addPeers(peers, source),
+      seeds,
+      get: (infoHash) => byHash.get(infoHash),
+      all: () => active,
+      wake: deps.wake,
     },
     config,
   )
+  const active = new Set<Resident>()
+  /** Those that are being put away; they can be opened again after that. */
+  const closing = new Map<InfoHash, Promise<void>>()
   const bridge = createBridge(config.bridge)
   let stopping = new AbortController()
   let ticker: NodeJS.Timeout | undefined
   let ticks = 0
 
   const residentOf = (torrent: KnownTorrent) => byHash.get(torrent.metainfo.infoHash)
-  const active = () => [...byHash.values()].filter((resident) => resident.swarm !== undefined)
 
   const known: KnownDeps = {
     layout,
@@ -115,19 +113,24 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
       search(resident)
     },
     pieceVerified: (torrent, piece) => residentOf(torrent)?.swarm?.verified(piece),
-    pieceLost: (torrent, piece) => residentOf(torrent)?.swarm?.lost(piece),
+    pieceLost(torrent, piece) {
+      const resident = residentOf(torrent)
+      resident?.swarm?.lost(piece)
+      if (resident) seeding.noteWhole(resident)
+    },
     completed: (torrent) => {
       deps.completed(torrent.metainfo.infoHash)
       const resident = residentOf(torrent)
-      if (resident?.seeding === true) announcer.add(soughtOf(resident), resident.announceDht)
+      if (resident) seeding.noteWhole(resident)
     },
   }
 
-  const soughtOf = (resident: Resident) => ({
-    infoHash: resident.torrent.metainfo.infoHash,
-    isPrivate: resident.torrent.metainfo.isPrivate,
-    trackers: [...resident.trackers],
-    isSeed: resident.torrent.isComplete(),
+  const soughtFor = ({ torrent, trackers, seeding }: Resident) => ({
+    infoHash: torrent.metainfo.infoHash,
+    isPrivate: torrent.metainfo.isPrivate,
+    trackers: [...trackers],
+    isSeed: torrent.isComplete(),
+    isKept: seeding,
   })
 
   function invite(resident: Resident): void {
@@ -137,15 +140,53 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
     resident.swarm?.addPeers([...resident.peerHints.values()], 'hint')
   }
 
+  const isQuiet = ({ torrent, swarm }: Resident): boolean =>
+    torrent.wants.size === 0 && (swarm?.wires().length ?? 0) === 0
+
+  /** The least needed torrent leaves: one that is not kept, or the seed that nobody asked for the longest. */
+  function makeRoom(): void {
+    let least: Resident | undefined
+    for (const other of active) {
+      if (!other.seeding && other.torrent.wants.size === 0) {
+        void leave(other)
+        return
+      }
+      if (canSleep(other) && !(least && least.idleSince <= other.idleSince)) least = other
+    }
+    if (least === undefined) throw new TorrentFull(config.max_active)
+    putToSleep(least)
+  }
+
+  const canSleep = (resident: Resident): boolean =>
+    resident.seeding &&
+    resident.torrent.isComplete() &&
+    !resident.torrent.isInUse() &&
+    isQuiet(resident)
+
+  /** Keeps of a seed what the book says. */
+  function putToSleep(resident: Resident): void {
+    const { infoHash } = resident.torrent.metainfo
+    seeding.putAway(resident)
+    byHash.delete(infoHash)
+    const closed = close(resident, new TorrentDropped(infoHash), false)
+      .catch((error: unknown) => log.warn({ infoHash, err: error }, 'cannot put a seed away'))
+      .finally(() => {
+        if (closing.get(infoHash) === closed) closing.delete(infoHash)
+      })
+    closing.set(infoHash, closed)
+  }
+
+  async function close(resident: Resident, reason: Error, removeData: boolean): Promise<void> {
+    resident.webSeeds.stop()
+    await leave(resident)
+    await resident.torrent.close(reason, removeData)
+  }
+
   /** Joins the swarm, unless it is there; the least needed torrent makes room. */
   function enter(resident: Resident): void {
     if (resident.swarm || stopping.signal.aborted) return
     if (!host.isRunning()) throw new TorrentNotRunning()
-    if (active().length >= config.max_active) {
-      const idle = active().find((other) => !other.seeding && other.torrent.wants.size === 0)
-      if (idle === undefined) throw new TorrentFull(config.max_active)
-      void leave(idle)
-    }
+    if (active.size >= config.max_active) makeRoom()
     const { torrent } = resident
     resident.idleSince = performance.now()
     resident.swarm = host.join(
@@ -156,9 +197,12 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
         failed: () => {
           if (resident.swarm) void leave(resident)
         },
+        mayMeet: (from) =>
+          !torrent.isComplete() || seeding.mayServe(torrent.metainfo.infoHash, from),
       },
       () => resident.scheduler,
     )
+    active.add(resident)
     resident.invitedAt = -INVITE_MS
     invite(resident)
     ticker ??= setInterval(tick, TICK_MS).unref()
@@ -168,6 +212,7 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
     const { swarm } = resident
     if (swarm === undefined) return
     resident.swarm = undefined
+    active.delete(resident)
     bridge.forget(resident.torrent.metainfo.infoHash)
     resident.searching?.abort()
     resident.searching = undefined
@@ -188,14 +233,15 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
     if (resident.searching) return
     const searching = new AbortController()
     resident.searching = searching
-    const found = (peers: PeerAddress[], source: DialSource) =>
+    const addFound = (peers: PeerAddress[], source: DialSource) =>
       resident.swarm?.addPeers(peers, source)
-    host.discover(soughtOf(resident), found, searching.signal)
+    host.discover(soughtFor(resident), addFound, searching.signal)
   }
 
   function tick(): void {
     ticks++
-    for (const resident of active()) {
+    const idle: Resident[] = []
+    for (const resident of Array.from(active)) {
       const { torrent, scheduler, swarm } = resident
       const bridged = {
         infoHash: torrent.metainfo.infoHash,
@@ -210,69 +256,27 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
         scheduler.rescue()
         resident.webSeeds.work()
         if (resident.inviteDue || ticks % INVITE_TICKS === 0) invite(resident)
-      } else if (!resident.seeding && performance.now() - resident.idleSince > config.grace) {
+      } else if (resident.seeding) {
+        if (!isQuiet(resident)) resident.idleSince = performance.now()
+        else if (canSleep(resident)) idle.push(resident)
+      } else if (performance.now() - resident.idleSince > config.grace) {
         leave(resident).catch((error: unknown) =>
           log.warn({ infoHash: torrent.metainfo.infoHash, err: error }, 'cannot leave a swarm'),
         )
       }
     }
+    rest(idle)
   }
 
-  function blame(resident: Resident, source: Parameters<Scheduler['fill']>[0]): void {
-    const address = source.remoteAddress
-    // One address of our own box may be many programs.
-    if (address !== undefined && reachOf(address) !== 'loopback') host.bans.add(address)
-    log.info(
-      { infoHash: resident.torrent.metainfo.infoHash, peer: address },
-      'a peer that sent bad pieces was left',
-    )
-    resident.swarm?.disconnect(source)
-  }
-
-  function furnish(torrent: KnownTorrent): Resident {
-    const { metainfo, map, have, wants } = torrent
-    const scheduler: Scheduler = createScheduler({
-      metainfo,
-      map,
-      have,
-      wants,
-      wires: () => resident.swarm?.wires() ?? [],
-      isDoubtful: (piece) => torrent.isDoubtful(piece),
-      write: async (piece, bytes) => torrent.write(piece, bytes),
-      verified: (piece) => torrent.arrived(piece),
-      diskFailed: (error) => torrent.diskFailed(error),
-      blame(source) {
-        if (isWebSource(source)) resident.webSeeds.blame(source)
-        else blame(resident, source)
-      },
-    })
-    const resident: Resident = {
-      torrent,
-      scheduler,
-      webSeeds: createWebSeeds(
-        {
-          metainfo,
-          map,
-          log,
-          scheduler,
-          isWanted: () => wants.size > 0,
-          paced: (bytes, from, signal) => host.bandwidth.paced('webseed', bytes, from, signal),
-        },
-        { enabled: config.web_seeds, allowLocal: config.allow_local },
-      ),
-      peerHints: new Map(),
-      trackers: new Set(),
-      seeding: false,
-      announceDht: true,
-      swarm: undefined,
-      searching: undefined,
-      idleSince: performance.now(),
-      invitedAt: -INVITE_MS,
-      inviteDue: false,
-      gone: { downloaded: 0, uploaded: 0 },
-      checking: Promise.resolve(),
+  /** Seeds that nobody asked for lately; of many the oldest go sooner. */
+  function rest(idle: Resident[]): void {
+    const now = performance.now()
+    const oldestFirst = idle.toSorted((a, b) => a.idleSince - b.idleSince)
+    const surplus = idle.length - MAX_IDLE_SEEDS
+    for (const [index, resident] of oldestFirst.entries()) {
+      const idleMs = now - resident.idleSince
+      if (idleMs > config.grace || (index < surplus && idleMs > MIN_IDLE_MS)) putToSleep(resident)
     }
-    return resident
   }
 
   async function unfold(metainfo: Metainfo, trusted: boolean): Promise<KnownTorrent> {
@@ -285,44 +289,58 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
     }
   }
 
+  /** A seed that slept, or that an earlier run left behind, goes on where it was. */
+  function rejoin(resident: Resident, seed: Seed, hints: SwarmHints): void {
+    resident.seeding = true
+    resident.gone = { downloaded: seed.downloaded, uploaded: seed.uploaded }
+    addHints(resident, hints)
+    try {
+      enter(resident)
+    } catch (error) {
+      // Readers of what is here need no swarm.
+      log.debug({ infoHash: seed.infoHash, err: error }, 'no place in the swarm for a seed')
+    }
+  }
+
   return {
     get: (infoHash) => byHash.get(infoHash),
     all: () => [...byHash.values()],
     async open(metainfo, trusted) {
       if (stopping.signal.aborted) stopping = new AbortController()
+      const { signal } = stopping
+      const { infoHash } = metainfo
+      await closing.get(infoHash)
       const torrent = await unfold(metainfo, trusted)
-      const resident = furnish(torrent)
-      byHash.set(metainfo.infoHash, resident)
+      const hints = seeds.get(infoHash) ? await seeds.hints(infoHash) : {}
+      if (signal.aborted) {
+        await torrent.close(new TorrentNotRunning(), false)
+        throw new TorrentNotRunning()
+      }
+      const resident = createResident(torrent, deps, config)
+      const seed = seeds.get(infoHash)
+      byHash.set(infoHash, resident)
+      if (seed) rejoin(resident, seed, hints)
       if (trusted) await torrent.save()
-      resident.checking = torrent.check(stopping.signal)
+      resident.checking = torrent.check(signal).then(() => {
+        if (byHash.get(infoHash) === resident) seeding.noteWhole(resident)
+      })
       resident.checking.catch((error: unknown) =>
-        log.warn({ infoHash: metainfo.infoHash, err: error }, 'pieces could not be checked'),
+        log.warn({ infoHash, err: error }, 'pieces could not be checked'),
       )
       return resident
     },
-    addHints(resident, { peers = [], trackers = [], webSeeds = [] }) {
-      const fresh = peers.slice(0, MAX_HINTS)
-      for (const peer of fresh) {
-        if (resident.peerHints.size < MAX_HINTS)
-          resident.peerHints.set(formatPeerAddress(peer), peer)
-      }
-      for (const url of trackerUrls(trackers)) {
-        if (resident.trackers.size < MAX_HINTS) resident.trackers.add(url)
-      }
-      resident.webSeeds.add(webSeedUrls(webSeeds))
-      resident.swarm?.addPeers(fresh, 'hint')
-    },
-    hintsOf: (resident) => ({
-      peers: [...resident.peerHints.values()],
-      trackers: [...resident.trackers],
-      webSeeds: resident.webSeeds.urls(),
-    }),
-    seed(resident, announceDht) {
+    async seed(resident, options) {
+      const seed = await seeding.begin(resident, options, hintsOf(resident))
+      if (seed === undefined || byHash.get(seed.infoHash) !== resident) return
       resident.seeding = true
-      resident.announceDht = announceDht
       enter(resident)
-      announcer.add(soughtOf(resident), announceDht)
+      seeding.noteWhole(resident)
     },
+    resume: (seed) => seeding.resume(seed),
+    mayServe: (infoHash, from) => seeding.mayServe(infoHash, from),
+    canWake: (infoHash, from) =>
+      seeds.get(infoHash) !== undefined && seeding.mayServe(infoHash, from),
+    given: (infoHash, bytes) => seeding.given(infoHash, bytes),
     visit(resident) {
       enter(resident)
       resident.idleSince = performance.now()
@@ -330,15 +348,18 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
     },
     async drop(infoHash, reason, removeData) {
       const resident = byHash.get(infoHash)
-      announcer.remove(infoHash)
+      seeding.end(infoHash)
       bridge.forget(infoHash)
-      if (resident === undefined) return
+      await closing.get(infoHash)
+      if (resident === undefined) {
+        if (removeData) await rm(torrentFolder(layout, infoHash), { recursive: true, force: true })
+        return
+      }
       byHash.delete(infoHash)
-      resident.webSeeds.stop()
-      await leave(resident)
-      await resident.torrent.close(reason, removeData)
+      await close(resident, reason, removeData)
     },
     onClientLost() {
+      active.clear()
       for (const resident of byHash.values()) {
         resident.swarm = undefined
         resident.searching?.abort()
@@ -354,21 +375,22 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
     },
     stats: () => ({
       torrents: byHash.size,
-      active: active().length,
-      seeding: [...byHash.values()].filter((resident) => resident.seeding).length,
+      active: active.size,
+      seeding: seeds.size,
     }),
     async stop() {
       stopping.abort()
       clearInterval(ticker)
       ticker = undefined
-      announcer.stop()
       bridge.stop()
+      await Promise.all(closing.values())
       for (const [infoHash, resident] of byHash) {
-        resident.webSeeds.stop()
-        await leave(resident)
-        await resident.torrent.close(new TorrentDropped(infoHash), false)
+        seeding.putAway(resident)
+        await close(resident, new TorrentDropped(infoHash), false)
       }
       byHash.clear()
+      active.clear()
+      await seeding.stop()
       await pool.close()
     },
   }

@@ -1,28 +1,16 @@
-/**
- * What is known about a torrent's files between two runs: `have` beside them says which pieces were
- * verified, `seed` that the torrent is seeded and where it is announced.
- */
-import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+/** What is known about a torrent's files between two runs: `have` beside them says which pieces were verified. */
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type BDict, type BValue, decode, encode } from '../../base/bencode.ts'
-import { utf8Text } from '../../base/bytes.ts'
 import { codeOf } from '../../base/errors.ts'
-import { type InfoHash, infoHash } from '../../base/hashes.ts'
+import type { InfoHash } from '../../base/hashes.ts'
 import { type StoreLayout, torrentFilePath, torrentFolder } from '../../base/layout.ts'
 import type { Metainfo, TorrentFile } from '../../base/metainfo/metainfo.ts'
-import type { SwarmHints } from '../../base/ports/torrent-engine.ts'
+import { readNote, writeNote } from './notes.ts'
 import type { PieceMap } from './piece-map.ts'
 import { createPieceSet, type PieceSet } from './piece-set.ts'
 
-const MAX_RESUME_BYTES = 4 * 1024 * 1024
-const MAX_HINTS = 100
 // Pieces may be written for a few seconds after `have` was; later changes were not ours.
 const SLACK_MS = 15_000
-
-export interface SeedMark {
-  announceDht: boolean
-  hints: SwarmHints
-}
 
 export interface Resume {
   have: PieceSet
@@ -30,28 +18,6 @@ export interface Resume {
   doubtful: number[]
   /** Milliseconds of the system's clock: files changed later were changed by somebody else. */
   newest: number
-}
-
-async function replace(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(`${path}.tmp`, 'w', 0o640)
-  try {
-    await file.writeFile(bytes)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(`${path}.tmp`, path)
-}
-
-async function readDict(path: string): Promise<BDict | undefined> {
-  try {
-    if ((await stat(path)).size > MAX_RESUME_BYTES) return undefined
-    const value = decode(await readFile(path))
-    return value instanceof Map ? value : undefined
-  } catch {
-    // Missing or broken: the pieces are hashed again.
-    return undefined
-  }
 }
 
 interface FileState {
@@ -105,7 +71,7 @@ export async function loadResume(
   map: PieceMap,
   known: boolean,
 ): Promise<Resume> {
-  const saved = await readDict(join(torrentFolder(layout, metainfo.infoHash), 'have'))
+  const saved = await readNote(join(torrentFolder(layout, metainfo.infoHash), 'have'))
   const bits = saved?.get('have')
   const newest = Number(saved?.get('newest') ?? 0)
   const old = createPieceSet(map.count, bits instanceof Uint8Array ? bits : undefined)
@@ -129,74 +95,6 @@ export async function saveResume(
   bits: Uint8Array,
   newest: number,
 ): Promise<void> {
-  await replace(
-    join(torrentFolder(layout, hash), 'have'),
-    encode({ have: bits, newest: Math.floor(newest) }),
-  )
-}
-
-const peerText = (peer: { host: string; port: number }) => `${peer.host}|${peer.port}`
-
-export async function saveSeedMark(
-  layout: StoreLayout,
-  hash: InfoHash,
-  mark: SeedMark,
-): Promise<void> {
-  const { trackers = [], webSeeds = [], peers = [] } = mark.hints
-  const bytes = encode({
-    dht: mark.announceDht ? 1 : 0,
-    peers: peers.slice(0, MAX_HINTS).map(peerText),
-    trackers: trackers.slice(0, MAX_HINTS),
-    webseeds: webSeeds.slice(0, MAX_HINTS),
-  })
-  await replace(join(torrentFolder(layout, hash), 'seed'), bytes)
-}
-
-const texts = (value: BValue | undefined): string[] =>
-  Array.isArray(value)
-    ? value.flatMap((item) => (item instanceof Uint8Array ? (utf8Text(item) ?? []) : []))
-    : []
-
-export async function loadSeedMark(
-  layout: StoreLayout,
-  hash: InfoHash,
-): Promise<SeedMark | undefined> {
-  const saved = await readDict(join(torrentFolder(layout, hash), 'seed'))
-  if (saved === undefined) return undefined
-  const peers = texts(saved.get('peers')).flatMap((text) => {
-    const [host = '', port = ''] = text.split('|')
-    return /^\d{1,5}$/.test(port) ? [{ host, port: Number(port) }] : []
-  })
-  return {
-    announceDht: saved.get('dht') !== 0,
-    hints: {
-      peers,
-      trackers: texts(saved.get('trackers')),
-      webSeeds: texts(saved.get('webseeds')),
-    },
-  }
-}
-
-export async function removeSeedMark(layout: StoreLayout, hash: InfoHash): Promise<void> {
-  await rm(join(torrentFolder(layout, hash), 'seed'), { force: true })
-}
-
-/** Infohashes of the folders with a `seed` file. */
-export async function* seededTorrents(layout: StoreLayout): AsyncGenerator<InfoHash> {
-  let names: string[]
-  try {
-    names = await readdir(layout.torrents)
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return
-    throw error
-  }
-  for (const name of names) {
-    if (!/^[0-9a-f]{40}$/.test(name)) continue
-    try {
-      await stat(join(layout.torrents, name, 'seed'))
-      yield infoHash(name)
-    } catch {
-      // Not a seeded one.
-    }
-  }
+  const path = join(torrentFolder(layout, hash), 'have')
+  await writeNote(path, { have: bits, newest: Math.floor(newest) })
 }

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import type WebTorrent from 'webtorrent'
+import type { Torrent } from 'webtorrent'
 import { messageOf } from '../../base/errors.ts'
 import type { Clock } from '../../base/ports/clock.ts'
 import type { DhtNode, PeerAddress } from '../../base/ports/dht-node.ts'
@@ -19,6 +20,7 @@ import { createLsd } from './lsd.ts'
 import { createMetPeers } from './met-peers.ts'
 import { type BanList, createBanList, type DialSource, reachOf } from './peer-policy.ts'
 import { regulate } from './peer-flow.ts'
+import { createReception, type Reception } from './reception.ts'
 import type { Scheduler } from './scheduler.ts'
 import { joinSwarm, type Swarm, type SwarmDeps } from './swarm.ts'
 import { createTrackers } from './trackers.ts'
@@ -31,6 +33,7 @@ const MAX_SILENT_CONNECTIONS = 64
 const MAX_PER_ADDRESS = 12
 const RESTART_MS = 5000
 const OFFERS_MS = 15_000
+const READY_MS = 10_000
 
 export interface SwarmHostDeps {
   dht: Pick<DhtNode, 'peers' | 'announce'>
@@ -47,6 +50,12 @@ export interface HostEvents {
   lost(): void
   /** It listens again. */
   back(): void
+  /** Whether a seed sleeps that the caller may have. */
+  canWake(infoHash: InfoHash, host: string): boolean
+  /** Brings it into the swarm; false where that is not to be. */
+  wake(infoHash: InfoHash): Promise<boolean>
+  /** Bytes of payload went to a peer outside the own network. */
+  given(infoHash: InfoHash, bytes: number): void
 }
 
 export interface SwarmHost {
@@ -59,7 +68,7 @@ export interface SwarmHost {
   start(events: HostEvents): Promise<void>
   stop(): Promise<void>
   join(
-    torrent: Pick<SwarmDeps, 'metainfo' | 'have' | 'uploads' | 'failed'>,
+    torrent: Pick<SwarmDeps, 'metainfo' | 'have' | 'uploads' | 'failed' | 'mayMeet'>,
     scheduler: () => Scheduler,
   ): Swarm
   /** Peers that announced themselves at our own tracker. */
@@ -69,7 +78,9 @@ export interface SwarmHost {
     found: (peers: PeerAddress[], source: DialSource) => void,
     signal: AbortSignal,
   ): void
-  /** Keeps a seeded torrent at its trackers and known on the own network, until `signal`. */
+  /** Says on the own network, in turns, that a seeded torrent is here. */
+  present(infoHash: InfoHash, isHere: boolean): void
+  /** Keeps a seeded torrent at its trackers until `signal`. */
   track(
     sought: Sought,
     found: (peers: PeerAddress[], source: DialSource) => void,
@@ -85,6 +96,9 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
   const bans = createBanList(() => clock.now())
   const callers = new Map<string, number>()
   const bandwidth = createBandwidth({ clock }, config)
+  /** webtorrent's own list has to be searched from its start. */
+  const joined = new Map<string, Torrent>()
+  let reception: Reception | undefined
   let client: WebTorrent | undefined
   let restarting: NodeJS.Timeout | undefined
   const port = () => (client?.listening === true ? client.torrentPort : 0)
@@ -128,6 +142,43 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
     }, RESTART_MS).unref()
   }
 
+  /** Whether it is in the swarm and takes peers. */
+  async function isReady(infoHash: InfoHash): Promise<boolean> {
+    const torrent = joined.get(infoHash)
+    if (torrent === undefined || torrent.destroyed) return false
+    if (torrent.ready) return true
+    const ended = new AbortController()
+    const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(READY_MS)])
+    torrent.once('close', () => ended.abort())
+    await once(torrent, 'ready', { signal }).catch(() => {})
+    return torrent.ready && !torrent.destroyed
+  }
+
+  /** Puts our reception before webtorrent's, which knows awake torrents only. */
+  function receive(fresh: WebTorrent, events: HostEvents): void {
+    const pool = fresh._connPool
+    const server = pool?.tcpServer
+    if (!pool || !server) return
+    const pass = pool._onConnection.bind(pool)
+    const open = createReception({
+      log,
+      isHere: (infoHash) => joined.get(infoHash)?.ready === true,
+      canWake: (infoHash, host) => joined.has(infoHash) || events.canWake(infoHash, host),
+      wake: async (infoHash) => (await events.wake(infoHash)) && isReady(infoHash),
+      isTrusted: (host) => bandwidth.isExempt(host),
+      pass: (socket) => pass(socket, 'tcp'),
+    })
+    reception?.stop()
+    reception = open
+    pool._onConnection = (socket) => {
+      if (bans.has(socket.remoteAddress ?? '')) socket.destroy()
+      else open.receive(socket)
+    }
+    fresh.get = async (infoHash) => joined.get(infoHash) ?? null
+    server.maxConnections = config.max_connections + MAX_SILENT_CONNECTIONS
+    server.on('connection', admit)
+  }
+
   async function listen(events: HostEvents): Promise<WebTorrent> {
     const Client = await loadWebTorrent()
     const fresh = new Client({
@@ -144,7 +195,10 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
       webSeeds: false,
       secure: 0,
     })
-    regulate(fresh.throttleGroups, { bandwidth, given: () => {} })
+    regulate(fresh.throttleGroups, {
+      bandwidth,
+      given: (infoHash, bytes) => events.given(infoHash as InfoHash, bytes),
+    })
     const failed = new AbortController()
     let started = false
     fresh.on('error', (error: unknown) => {
@@ -162,11 +216,7 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
       throw new TorrentBindFailed(config.port, messageOf(cause), { cause })
     }
     started = true
-    const server = fresh._connPool?.tcpServer
-    if (server) {
-      server.maxConnections = config.max_connections + MAX_SILENT_CONNECTIONS
-      server.on('connection', admit)
-    }
+    receive(fresh, events)
     return fresh
   }
 
@@ -189,6 +239,7 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
       clearTimeout(restarting)
       restarting = undefined
       bandwidth.stop()
+      reception?.stop()
       await lsd.stop()
       trackers.stop()
       wsTrackers.stop()
@@ -201,6 +252,7 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
     },
     join(torrent, scheduler) {
       if (client === undefined) throw new Error('the client is not running')
+      const { infoHash } = torrent.metainfo
       const swarm = joinSwarm(
         {
           ...torrent,
@@ -217,14 +269,23 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
           allowLocal: config.allow_local,
         },
       )
+      const added = client.torrents.at(-1)
+      if (added) {
+        joined.set(infoHash, added)
+        added.once('close', () => {
+          if (joined.get(infoHash) === added) joined.delete(infoHash)
+        })
+      }
       return {
         ...swarm,
         async leave() {
+          if (joined.get(infoHash) === added) joined.delete(infoHash)
           await swarm.leave()
-          webrtc.close(torrent.metainfo.infoHash)
+          webrtc.close(infoHash)
         },
       }
     },
+    present: (infoHash, isHere) => lsd.present(infoHash, isHere),
     meet: (infoHash, peers) => met.add(infoHash, peers),
     discover: (sought, found, signal) => discovery.run(sought, found, signal),
     track: (sought, found, signal) => discovery.keep(sought, found, signal),

@@ -37,6 +37,8 @@ export interface SwarmDeps {
   scheduler: () => Scheduler
   /** webtorrent gave the torrent up. */
   failed: (error: Error) => void
+  /** Whether a peer of that address is let in or dialled now. */
+  mayMeet: (host: string) => boolean
 }
 
 export interface SwarmLimits {
@@ -169,7 +171,9 @@ export function joinSwarm(deps: SwarmDeps, limits: SwarmLimits): Swarm {
   torrent._updateWire = (wire) => deps.scheduler().fill(wire)
   torrent._updateWireInterest = (wire) => deps.scheduler().updateInterest(wire)
   torrent._addIncomingPeer = (peer) => {
-    if (isFull() || bans.has(hostOf(peer.id))) peer.destroy(new Error('no place for this peer'))
+    const host = hostOf(peer.id)
+    if (isFull() || bans.has(host) || !deps.mayMeet(host))
+      peer.destroy(new Error('no place for this peer'))
     else proto.addIncoming(peer)
   }
   torrent._drain = () => {
@@ -179,6 +183,7 @@ export function joinSwarm(deps: SwarmDeps, limits: SwarmLimits): Swarm {
     const host = hostOf(address)
     const kind: DialSource = source === 'ut_pex' ? 'pex' : (source as DialSource)
     if ((torrent._peers?.size ?? 0) >= MAX_KNOWN_PEERS || bans.has(host)) return false
+    if (!deps.mayMeet(host)) return false
     if (!mayDial(host, kind, limits.allowLocal) || twins.isHere(address)) return false
     return proto.addPeer(address, source)
   }
