@@ -17,7 +17,13 @@ const wireOf = (hex: string): string => Buffer.from(hex, 'hex').toString('latin1
 
 export type BoxLimits = Pick<
   SocketLimits,
-  'boxAnswering' | 'boxWaiting' | 'boxPerSocket' | 'boxTimeoutMs' | 'boxRetryBeats' | 'answerBeats'
+  | 'boxAnswering'
+  | 'boxWaiting'
+  | 'boxPerSocket'
+  | 'boxPerAddress'
+  | 'boxTimeoutMs'
+  | 'boxRetryBeats'
+  | 'answerBeats'
 >
 
 export function createBoxDesk<S extends Speaker>(
@@ -32,19 +38,22 @@ export function createBoxDesk<S extends Speaker>(
   const waiting: Errand<S>[] = []
   const underway = new Map<Member<S>, AbortController>()
   const runs = new Set<Promise<void>>()
-  const perSpeaker = new Map<S, number>()
+  /** Offers under way or waiting, of each socket and of each address. */
+  const open = new Map<S | string, number>()
   const counters = { offers: 0, answers: 0, refused: 0, failed: 0, late: 0 }
   let stopped = false
 
-  function count(speaker: S, change: 1 | -1): void {
-    const now = (perSpeaker.get(speaker) ?? 0) + change
-    if (now > 0) perSpeaker.set(speaker, now)
-    else perSpeaker.delete(speaker)
+  function count({ speaker }: Member<S>, change: 1 | -1): void {
+    for (const key of [speaker, speaker.payer]) {
+      const now = (open.get(key) ?? 0) + change
+      if (now > 0) open.set(key, now)
+      else open.delete(key)
+    }
   }
 
   function settle({ member }: Errand<S>): void {
     member.boxBusy = false
-    count(member.speaker, -1)
+    count(member, -1)
   }
 
   async function run(errand: Errand<S>, ended: AbortController): Promise<void> {
@@ -109,11 +118,15 @@ export function createBoxDesk<S extends Speaker>(
 
     /** @returns false where too many wait: the browser had better come again soon */
     offer(member: Member<S>, offer: SocketOffer, wire: string): boolean {
-      const busy = (perSpeaker.get(member.speaker) ?? 0) >= limits.boxPerSocket
-      if (stopped || busy || waiting.length >= limits.boxWaiting) return false
+      const { speaker } = member
+      const busy =
+        (open.get(speaker) ?? 0) >= limits.boxPerSocket ||
+        (open.get(speaker.payer) ?? 0) >= limits.boxPerAddress ||
+        waiting.length >= limits.boxWaiting
+      if (stopped || busy) return false
       member.boxBusy = true
       member.boxAskedAt = deps.beat()
-      count(member.speaker, 1)
+      count(member, 1)
       waiting.push({ member, offer, wire, beat: deps.beat() })
       pump()
       return true
@@ -122,6 +135,11 @@ export function createBoxDesk<S extends Speaker>(
     /** The member left its swarm: nobody waits for the answer any more. */
     left(member: Member<S>): void {
       underway.get(member)?.abort()
+      const at = member.boxBusy ? waiting.findIndex((errand) => errand.member === member) : -1
+      for (const errand of at < 0 ? [] : waiting.splice(at, 1)) {
+        counters.late++
+        settle(errand)
+      }
     },
 
     stats: () => ({

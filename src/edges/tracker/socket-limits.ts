@@ -21,10 +21,11 @@ export const SOCKET_LIMITS = {
   maxFaults: 20,
   /** Messages beyond the rate, dropped unread, until their socket is cut. */
   maxDropped: 500,
-  /** Offers that the box answers at the same time, that wait for it, and both of one socket. */
+  /** Offers that the box answers at the same time, that wait for it, and both of one socket or address. */
   boxAnswering: 8,
   boxWaiting: 128,
   boxPerSocket: 8,
+  boxPerAddress: 24,
   boxTimeoutMs: 20_000,
 }
 

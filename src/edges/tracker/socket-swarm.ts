@@ -5,6 +5,8 @@ import type { SwarmCounts } from './socket-reply.ts'
 
 /** The socket of a member, as far as others of its swarm meet it. */
 export interface Speaker {
+  /** Who pays for what it asks of the box: its address. */
+  readonly payer: string
   send(text: string): void
 }
 

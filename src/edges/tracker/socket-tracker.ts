@@ -167,6 +167,7 @@ export function createSocketTracker(
     const line: Line = {
       ws,
       address,
+      payer: address.key,
       bucket: guard.socketBucket(),
       bornAt: beat,
       members: new Map(),

@@ -400,6 +400,36 @@ describe('the box in a swarm of browsers', () => {
     assert.equal(a.heard.filter(isAnswer).length, 0)
   })
 
+  test('keeps its time from one socket and one address that want all of it', async (t) => {
+    const { url, tracker } = await socketServer(t, {
+      limits: { boxAnswering: 1, boxPerSocket: 2, boxPerAddress: 3 },
+      box: { holds: () => 'whole', answerOffer: async () => new Promise(() => undefined) },
+    })
+    const near = { headers: { 'x-test-address': '192.0.2.1' } }
+    const first = await page(t, url, near)
+    const second = await page(t, url, near)
+    const other = await page(t, url, { headers: { 'x-test-address': '192.0.2.2' } })
+    const interval = async (each: typeof first) => {
+      each.announce(binary(), { offers: offers(1) })
+      return (await each.next(isAnnounce))['interval']
+    }
+    const intervals = [
+      await interval(first),
+      await interval(first),
+      await interval(first),
+      await interval(second),
+      await interval(second),
+      await interval(other),
+    ]
+    assert.deepEqual(intervals, [360, 360, 30, 360, 30, 360])
+    assert.equal(tracker.stats()['box_waiting'], 3)
+    first.close()
+    second.close()
+    await until('those that left to make room', () => tracker.stats()['box_waiting'] === 0)
+    assert.equal(tracker.stats()['box_answering'], 1)
+    assert.equal(await interval(other), 360)
+  })
+
   test('gives up an answer whose socket has gone', async (t) => {
     let aborted = false
     const { url } = await socketServer(t, {
