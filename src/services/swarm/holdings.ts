@@ -15,7 +15,7 @@ const RETRY_MS = 1000
 export interface Holdings extends Component {
   /** The engine, watched: whoever changes what the box holds uses this form of it. */
   readonly engine: TorrentEngine
-  /** From memory; undefined for a torrent that is not here. */
+  /** From memory; undefined for a torrent that is neither here nor looked for. */
   holds(infoHash: InfoHash): 'whole' | 'part' | undefined
   /** TCP port of the engine as last heard; 0 where it does not listen. */
   peerPort(): number
@@ -23,6 +23,8 @@ export interface Holdings extends Component {
 
 export function createHoldings({ engine, log }: { engine: TorrentEngine; log: Log }): Holdings {
   const held = new Map<InfoHash, 'whole' | 'part'>()
+  /** Looked for, by how many: nothing of it is here yet, but its peers are welcome. */
+  const sought = new Map<InfoHash, number>()
   let stopping = new AbortController()
   let working: Promise<void> = Promise.resolve()
   let port = 0
@@ -90,6 +92,16 @@ export function createHoldings({ engine, log }: { engine: TorrentEngine; log: Lo
 
   const watched: TorrentEngine = {
     ...engine,
+    async metainfo(infoHash, hints, signal) {
+      sought.set(infoHash, (sought.get(infoHash) ?? 0) + 1)
+      try {
+        return await engine.metainfo(infoHash, hints, signal)
+      } finally {
+        const left = (sought.get(infoHash) ?? 1) - 1
+        if (left > 0) sought.set(infoHash, left)
+        else sought.delete(infoHash)
+      }
+    },
     async add(info, options) {
       const infoHash = await engine.add(info, options)
       await refresh(infoHash)
@@ -109,7 +121,7 @@ export function createHoldings({ engine, log }: { engine: TorrentEngine; log: Lo
   return {
     name: 'holdings',
     engine: watched,
-    holds: (infoHash) => held.get(infoHash),
+    holds: (infoHash) => held.get(infoHash) ?? (sought.has(infoHash) ? 'part' : undefined),
     peerPort: () => port,
     async start(signal) {
       signal.throwIfAborted()

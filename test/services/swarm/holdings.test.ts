@@ -25,6 +25,7 @@ function statusOf(hash: typeof A, complete: boolean): TorrentStatus {
 
 async function holdings(t: TestContext) {
   const there = new Map<string, TorrentStatus>()
+  const looking = Promise.withResolvers<Uint8Array>()
   let tell: (hash: typeof A) => void = () => {}
   let break_: (error: Error) => void = () => {}
   const engine = {
@@ -32,6 +33,7 @@ async function holdings(t: TestContext) {
     listening: async () => ({ port: 6881, stats: { torrents: there.size } }),
     torrents: async () => [...there.values()],
     status: async (hash: string) => there.get(hash),
+    metainfo: async () => looking.promise,
     seed: async (hash: typeof A) => void there.set(hash, statusOf(hash, true)),
     drop: async (hash: string) => void there.delete(hash),
     async *completed(signal: AbortSignal) {
@@ -53,6 +55,7 @@ async function holdings(t: TestContext) {
   return {
     made,
     there,
+    looking,
     complete: (hash: typeof A) => tell(hash),
     fail: () => break_(new Error('the role ended')),
   }
@@ -83,5 +86,14 @@ describe('holdings', () => {
       complete(A)
       return made.holds(A) === 'whole'
     })
+  })
+
+  it('holds what is looked for as a part, until nobody looks', async (t) => {
+    const { made, looking } = await holdings(t)
+    const [first, second] = [made.engine.metainfo(B), made.engine.metainfo(B)]
+    assert.equal(made.holds(B), 'part')
+    looking.reject(new Error('nobody has it'))
+    await Promise.allSettled([first, second])
+    assert.equal(made.holds(B), undefined)
   })
 })
