@@ -3,11 +3,12 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { Value } from 'typebox/value'
 import { type ClientOptions, WebSocket } from 'ws'
 import { infoHash, type InfoHash } from '../../../src/base/hashes.ts'
 import { type Clock, systemClock } from '../../../src/base/ports/clock.ts'
 import { silentLog } from '../../../src/base/ports/log.ts'
-import type { TrackerConfig } from '../../../src/edges/tracker/config.ts'
+import { type TrackerConfig, trackerConfigSchema } from '../../../src/edges/tracker/config.ts'
 import type { TrackerBox } from '../../../src/edges/tracker/deps.ts'
 import { SOCKET_LIMITS, type SocketLimits } from '../../../src/edges/tracker/socket-limits.ts'
 import {
@@ -19,31 +20,13 @@ import { type Cleanup, finallyDo } from '../../support/temp.ts'
 export const SDP = 'v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n'
 
 /** The defaults of the section. */
-export const SOCKET_CONFIG: TrackerConfig = {
-  enabled: true,
-  udp: true,
-  udp_port: 0,
-  announce_interval: 1_800_000,
-  min_interval: 900_000,
-  default_numwant: 50,
-  max_numwant: 100,
-  access: 'own',
-  allowed: [],
-  public_hosts: [],
-  trusted_proxies: [],
-  max_torrents: 100_000,
-  max_peers: 200_000,
-  max_peers_per_torrent: 5000,
-  max_peers_per_address: 2000,
-  requests_per_second: 50,
-  burst: 1000,
-  max_sockets: 2000,
-  max_sockets_per_address: 50,
-  socket_origins: [],
-}
+export const SOCKET_CONFIG: TrackerConfig = Value.Parse(
+  trackerConfigSchema,
+  Value.Create(trackerConfigSchema),
+)
 
 /** A box that holds nothing. */
-const NO_BOX: TrackerBox = {
+export const NO_BOX: TrackerBox = {
   holds: () => undefined,
   peerPort: () => 0,
   answerOffer: async () => undefined,
