@@ -19,7 +19,7 @@ interface Download {
 export const startAria2: StartClient = async (t, { torrents, folder, netns, address }) => {
   const home = await tempFolder(t, 'aria2')
   const port = await freePort(address, netns)
-  const rpcPort = netns === undefined ? await freePort() : 16_800
+  const rpcPort = await freePort('127.0.0.1', netns)
   const args = [
     '--enable-rpc',
     `--rpc-listen-port=${rpcPort}`,

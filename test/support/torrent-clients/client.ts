@@ -37,9 +37,11 @@ export async function ended(client: Running): Promise<void> {
   await client.stop()
 }
 
-/** A port that was free a moment ago; in a namespace of its own any port is. */
+let portsInside = 16_881
+
+/** A port that was free a moment ago; in a namespace of the test's own any port is. */
 export async function freePort(address = '127.0.0.1', netns?: string): Promise<number> {
-  if (netns !== undefined) return 16_881
+  if (netns !== undefined) return portsInside++
   const server = createServer().listen(0, address)
   await once(server, 'listening')
   const bound = server.address()

@@ -15,7 +15,7 @@ export const startDeluge: StartClient = async (t, options) => {
   const { torrents, folder, netns, address = '127.0.0.1' } = options
   const config = join(await tempFolder(t, 'deluge'), 'config')
   const port = await freePort(address, netns)
-  const daemonPort = netns === undefined ? await freePort() : 15_846
+  const daemonPort = await freePort('127.0.0.1', netns)
   const settings = {
     dht: false,
     upnp: false,

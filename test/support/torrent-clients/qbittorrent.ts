@@ -12,7 +12,7 @@ export const QBITTORRENT = '/usr/bin/qbittorrent-nox'
 export const startQbittorrent: StartClient = async (t, { torrents, folder, netns, address }) => {
   const profile = await tempFolder(t, 'qbittorrent')
   const port = await freePort(address, netns)
-  const webPort = netns === undefined ? await freePort() : 18_080
+  const webPort = await freePort('127.0.0.1', netns)
   const config = join(profile, 'qBittorrent', 'config')
   await mkdir(config, { recursive: true })
   const lines = [

@@ -18,7 +18,7 @@ interface Reply {
 export const startTransmission: StartClient = async (t, { torrents, folder, netns, address }) => {
   const config = join(await tempFolder(t, 'transmission'), 'config')
   const port = await freePort(address, netns)
-  const rpcPort = netns === undefined ? await freePort() : 19_091
+  const rpcPort = await freePort('127.0.0.1', netns)
   const settings = {
     'rpc-enabled': true,
     'rpc-bind-address': '127.0.0.1',
@@ -78,7 +78,9 @@ export const startTransmission: StartClient = async (t, { torrents, folder, netn
         },
         { timeoutMs, everyMs: 250 },
       ).catch((error: unknown) => {
-        throw new Error(`Transmission: ${JSON.stringify(last)}`, { cause: error })
+        throw new Error(`Transmission: ${JSON.stringify(last)} ${daemon.output()}`, {
+          cause: error,
+        })
       })
     },
     stop: () => daemon.stop(),
