@@ -9,17 +9,8 @@ import {
   type WebRtcLimits,
   webRtcLimits,
 } from '../../../src/engines/webrtc/web-rtc.ts'
+import { webRtcConfig } from './config.ts'
 import { type Cleanup, finallyDo, tempFolder } from '../../support/temp.ts'
-
-export const webRtcConfig: WebRtcConfig = {
-  enabled: true,
-  max_connections: 16,
-  stun_servers: [],
-  turn_servers: [],
-  port_min: 0,
-  port_max: 0,
-  idle_time: 30_000,
-}
 
 export interface StartOptions {
   config?: Partial<WebRtcConfig>

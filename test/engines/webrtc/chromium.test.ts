@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { browser, CHROMIUM } from '../../support/browser.ts'
+import { type Box, household, withoutNetns } from '../../support/household.ts'
+import { PYTHON } from '../../support/libtorrent.ts'
+import { missing, output } from '../../support/processes.ts'
+import type { Cleanup } from '../../support/temp.ts'
+import { type PagePeer, pagePeer, pageServer } from './page-peer.ts'
+import { type RemoteRoom, remoteRoom } from './remote-room.ts'
+
+/** Chromium gathers candidates only on the interface that leads to the world. */
+const routeTo = ({ netns }: Box, { address }: Box) =>
+  output('/usr/sbin/ip', ['-n', netns, 'route', 'add', 'default', 'via', address])
+
+const skip = missing(PYTHON, CHROMIUM) || withoutNetns()
+
+describe('Chromium in the same household', { skip }, () => {
+  const cleanups: (() => void | Promise<void>)[] = []
+  const t: Cleanup = { after: (fn) => void cleanups.push(fn) }
+  let box: Box
+  let room: RemoteRoom
+  let newPage: () => Promise<PagePeer>
+
+  before(async () => {
+    const [a, b, world] = await household(t, 'box', 'tab', 'world')
+    assert.ok(a && b && world)
+    box = a
+    for (const one of [a, b]) await routeTo(one, world)
+    room = await remoteRoom(t, 'echo', box.netns)
+    const url = await pageServer(t, b.netns)
+    const chromium = await browser(t, { netns: b.netns })
+    newPage = () => pagePeer(chromium, url)
+  })
+  after(async () => {
+    for (const cleanup of cleanups.toReversed()) await cleanup()
+  })
+
+  it('hides its address behind a name, and is answered all the same', async () => {
+    const page = await newPage()
+    const sdp = await page.call<string>('offer')
+    assert.match(sdp, /candidate:\S+ 1 udp \d+ [0-9a-f-]{36}\.local \d+ typ host/)
+    await page.call('accept', await room.answer(sdp))
+    assert.equal(await page.call('echo', 3_000_000), true)
+    assert.equal((await room.opened()).host, '10.77.0.2')
+    await page.call('close')
+  })
+
+  it('says its address to whoever asks for the name', async () => {
+    const page = await newPage()
+    const sdp = await page.call<string>('offer')
+    const name = /[0-9a-f-]{36}\.local/.exec(sdp)?.[0]
+    assert.ok(name)
+    assert.equal(await room.resolve(name), '10.77.0.2')
+    const missing = `${'0'.repeat(8)}${name.slice(8)}`
+    assert.equal(await room.resolve(missing), undefined)
+    await page.call('close')
+  })
+
+  it('takes an offer of the room', async () => {
+    const page = await newPage()
+    const offer = await room.offer()
+    const sdp = await page.call<string>('answer', offer.sdp)
+    await room.accept(offer.offerId, sdp)
+    assert.equal(await page.call('echo', 3_000_000), true)
+    await room.opened()
+    await page.call('close')
+  })
+})
