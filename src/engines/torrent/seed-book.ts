@@ -41,7 +41,7 @@ export interface SeedBook {
   enter(infoHash: InfoHash, change: Partial<Omit<Seed, 'infoHash' | 'limited'>>): Seed
   /** Writes the mark. @param hints those of the last mark, where left out */
   save(seed: Seed, hints?: SwarmHints): Promise<void>
-  /** Writes the marks of all whose counters went on. */
+  /** Writes the marks of all whose counters went on; resolves when nothing is left to write. */
   saveChanged(): Promise<void>
   remove(infoHash: InfoHash): Promise<void>
   /** Looks whether a limit has come or gone; returns whether that changed. */
@@ -195,6 +195,8 @@ export function createSeedBook(
           return
         }
       }
+      // Those that others began.
+      await writing
     },
     async remove(infoHash) {
       seeds.delete(infoHash)
