@@ -45,30 +45,48 @@ interface Client {
   /** Announce replies heard, and answers to own offers. */
   replies: number
   answers: number
+  answer: ReturnType<typeof answerTo>
   wake: () => void
 }
 
-function take(client: Client, text: string): void {
-  if (text.includes('"offer":')) {
-    const cut = (field: string) => {
-      const at = text.indexOf(`"${field}":"`) + field.length + 4
-      return text.slice(at, at + 20)
+const ANSWER = JSON.stringify({
+  action: 'announce',
+  info_hash: 'H'.repeat(20),
+  peer_id: 'P'.repeat(20),
+  to_peer_id: 'T'.repeat(20),
+  answer: { type: 'answer', sdp: SDP },
+  offer_id: 'O'.repeat(20),
+})
+const answerTo = (peerId: string) => {
+  const made = frame(ANSWER.replace('P'.repeat(20), peerId))
+  const at = (letter: string) => made.indexOf(letter.repeat(20))
+  return { made, hash: at('H'), to: at('T'), offer: at('O') }
+}
+
+// Both trackers begin so, and what the message is about comes next.
+const SIGNAL = Buffer.from('{"action":"announce","')
+const OFFER = 'o'.charCodeAt(0)
+const ANSWERED = 'a'.charCodeAt(0)
+
+/** Takes a message in, and gives the frame that answers it. */
+function take(client: Client, bytes: Buffer): Buffer | undefined {
+  const signals = bytes.compare(SIGNAL, 0, SIGNAL.length, 0, SIGNAL.length) === 0
+  const about = signals ? bytes[SIGNAL.length] : undefined
+  if (about === ANSWERED) client.answers++
+  else if (about !== OFFER) client.replies++
+  else {
+    const { made, hash, to, offer } = client.answer
+    const answer = Buffer.from(made)
+    const copy = (field: string, at: number) => {
+      const from = bytes.lastIndexOf(field) + field.length
+      bytes.copy(answer, at, from, from + 20)
     }
-    client.socket.write(
-      frame(
-        JSON.stringify({
-          action: 'announce',
-          info_hash: cut('info_hash'),
-          peer_id: client.peerId,
-          to_peer_id: cut('peer_id'),
-          answer: { type: 'answer', sdp: SDP },
-          offer_id: cut('offer_id'),
-        }),
-      ),
-    )
-  } else if (text.includes('"answer":')) client.answers++
-  else client.replies++
-  client.wake()
+    copy('"info_hash":"', hash)
+    copy('"peer_id":"', to)
+    copy('"offer_id":"', offer)
+    return answer
+  }
+  return undefined
 }
 
 async function open(port: number): Promise<Client> {
@@ -80,20 +98,32 @@ async function open(port: number): Promise<Client> {
       'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
   )
   await once(socket, 'data')
-  const client = { socket, peerId: name20(), replies: 0, answers: 0, wake: () => {} }
+  const peerId = name20()
+  const client: Client = {
+    socket,
+    peerId,
+    replies: 0,
+    answers: 0,
+    answer: answerTo(peerId),
+    wake: () => {},
+  }
   let rest = Buffer.alloc(0)
   socket.on('data', (chunk) => {
     let bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+    const answers: Buffer[] = []
     for (;;) {
       if (bytes.length < 4) break
       const small = bytes[1] ?? 0
       const head = small === 126 ? 4 : 2
-      const length = small === 126 ? bytes.readUInt16BE(2) : small
-      if (bytes.length < head + length) break
+      const end = head + (small === 126 ? bytes.readUInt16BE(2) : small)
+      if (bytes.length < end) break
       // A ping stays without answer: no run is long enough.
-      if (bytes[0] === 0x81) take(client, bytes.toString('latin1', head, head + length))
-      bytes = bytes.subarray(head + length)
+      const answer = bytes[0] === 0x81 ? take(client, bytes.subarray(head, end)) : undefined
+      if (answer !== undefined) answers.push(answer)
+      bytes = bytes.subarray(end)
     }
+    if (answers.length > 0) socket.write(Buffer.concat(answers))
+    client.wake()
     rest = Buffer.from(bytes)
   })
   return client
