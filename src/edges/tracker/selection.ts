@@ -26,6 +26,8 @@ interface Places {
   room: number
 }
 
+/** Of a larger swarm only so many are looked at, from a random place on. */
+const MIN_CANDIDATES = 128
 const MAX_CANDIDATES = 2048
 const NEAR = 4
 const FRESH = 2
@@ -118,7 +120,11 @@ export function createSelection(table: PeerTable, now: () => number, freshSecond
         if (group === undefined || (families !== 'both' && (families === 4) !== isFour)) continue
         const room = Math.min(wish.numwant, out.length) - count
         if (room <= 0) break
-        const found = collect(group, wish, Math.min(MAX_CANDIDATES, room * 2))
+        const found = collect(
+          group,
+          wish,
+          Math.min(MAX_CANDIDATES, Math.max(MIN_CANDIDATES, room * 2)),
+        )
         count += rank(found, asker, { out, from: count, room })
       }
       return count

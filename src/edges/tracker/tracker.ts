@@ -111,9 +111,13 @@ export function createTracker(deps: TrackerDeps, config: TrackerConfig): Tracker
 
   function countAddressPeers(infoHash: InfoHash) {
     const swarm = swarms.get(infoHash)
-    if (swarm === undefined) return { complete: 0, incomplete: 0, downloaded: 0 }
-    const complete = seedsOf(swarm)
-    return { complete, incomplete: sizeOf(swarm) - complete, downloaded: swarm.downloaded }
+    const held = box.holds(infoHash)
+    const seeds = swarm === undefined ? 0 : seedsOf(swarm)
+    return {
+      complete: seeds + (held === 'whole' ? 1 : 0),
+      incomplete: (swarm === undefined ? 0 : sizeOf(swarm) - seeds) + (held === 'part' ? 1 : 0),
+      downloaded: swarm?.downloaded ?? 0,
+    }
   }
 
   function upkeep(): void {
@@ -181,6 +185,9 @@ export function createTracker(deps: TrackerDeps, config: TrackerConfig): Tracker
       udp_bad_connection: udp.stats.badConnections,
       udp_failures: udp.stats.sendFailures + udp.stats.socketFailures,
       ...(Object.fromEntries(refusals) as Stats),
+      ...Object.fromEntries(
+        Object.entries(tracking.byClient).map(([name, count]) => [`client_${name}`, count]),
+      ),
       swarms: swarms.torrents(),
       peers: table.size(),
       ...sockets.stats(),

@@ -14,6 +14,7 @@ import {
   TOO_OFTEN,
 } from './announce.ts'
 import type { Asker } from './askers.ts'
+import { CLIENT_NAMES, clientOf } from './clients.ts'
 import type { TrackerConfig } from './config.ts'
 import type { TrackerBox } from './deps.ts'
 import type { Introductions } from './introductions.ts'
@@ -67,6 +68,7 @@ export function createTracking(
     .filter((address) => address !== undefined)
     .map((address) => ({ address, v4: isMapped(address), port: 0 }))
   const outcome = { slot: -1, idle: Infinity }
+  const byClient: Record<string, number> = Object.fromEntries(CLIENT_NAMES.map((name) => [name, 0]))
   const counts: Counts = { complete: 0, incomplete: 0, downloaded: 0 }
   const answer: Answer = {
     refused: undefined,
@@ -161,6 +163,8 @@ export function createTracking(
   }
 
   return {
+    /** Announces that were answered, by the program that sent them. */
+    byClient,
     /** Whether an asker may ask now; announces and scrapes cost the same. */
     mayAsk: (asker: Asker): boolean => rateLimit.takes(asker.payer),
     /**
@@ -172,6 +176,9 @@ export function createTracking(
       if (!rateLimit.takes(asker.payer)) return TOO_OFTEN
       const held = box.holds(infoHash)
       if (held === undefined && config.access !== 'open' && !isOurs(infoHash)) return NOT_TRACKED
+      const client = clientOf(announce.peerId)
+      byClient[client.name] = (byClient[client.name] ?? 0) + 1
+      if (!client.steadyKey) announce.key = 0
       if (!isBoxItself(announce)) {
         const refusal = record(announce)
         if (refusal) return refusal
