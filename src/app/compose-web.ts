@@ -108,6 +108,7 @@ export function composeWeb(config: Config): ComposedRole {
       tld: config.btlink.tld,
       requestHeaders: config.log.request_headers,
       adminSocket: adminSocket(stateDir),
+      maxSockets: config.tracker.enabled ? config.tracker.max_sockets : 0,
       mode: config.mode,
       version: version(),
     },

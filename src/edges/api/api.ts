@@ -22,7 +22,8 @@ export interface Api extends Component {
   stats(): Stats
 }
 
-const LIMITS = { headerTimeoutMs: 10_000, idleTimeoutMs: 10 * 60_000, maxConnections: 512 }
+const LIMITS = { headerTimeoutMs: 10_000, idleTimeoutMs: 10 * 60_000 }
+const MAX_CONNECTIONS = 512
 const MAX_BODY_BYTES = 64 * 1024
 /** A magnet link is a valid name in a path. */
 const MAX_PARAMETER = 4096
@@ -157,7 +158,9 @@ export function createApi(deps: ApiDeps, options: ApiOptions): Api {
       await built.ready()
       signal.throwIfAborted()
       const newServer = (handler: RequestListener) => {
-        const server = createHttpServer(LIMITS, handler)
+        // WebSockets of browsers must not keep people out.
+        const maxConnections = MAX_CONNECTIONS + options.maxSockets
+        const server = createHttpServer({ ...LIMITS, maxConnections }, handler)
         servers.push(server)
         return server
       }

@@ -41,6 +41,8 @@ export interface ApiOptions {
   requestHeaders: boolean
   /** Path of the socket of the command line; its folder is there. */
   adminSocket: string
+  /** WebSockets that the tracker takes. */
+  maxSockets: number
   mode: string
   version: string
 }

@@ -142,6 +142,7 @@ async function api(t: TestContext, options: Options = {}) {
     tld: 'btlink',
     requestHeaders: options.requestHeaders ?? false,
     adminSocket: socketPath,
+    maxSockets: 0,
     mode: 'unified',
     version: '0.0.0',
   })
