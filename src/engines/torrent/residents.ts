@@ -242,6 +242,7 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
     ticks++
     const idle: Resident[] = []
     for (const resident of Array.from(active)) {
+      seeding.turnAway(resident)
       const { torrent, scheduler, swarm } = resident
       const bridged = {
         infoHash: torrent.metainfo.infoHash,

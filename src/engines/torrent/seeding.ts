@@ -14,6 +14,7 @@ const SAVE_EVERY_MS = 10 * 60_000
 const JUDGE_EVERY_MS = 60_000
 // A tracker names peers to each of ten thousand seeds in turn: few are woken for that.
 const WAKE_FOR_FOUND_MS = 1000
+const LAST_BLOCKS_MS = 1000
 
 export interface SeedingDeps {
   log: Log
@@ -32,6 +33,8 @@ export interface Seeding {
   /** Announces a seed that an earlier run left behind; it sleeps until somebody asks. */
   resume(seed: Seed): void
   end(infoHash: InfoHash): void
+  /** Leaves strangers where a limit was just reached; call about once a second. */
+  turnAway(resident: Resident): void
   /** Looks whether a seed became whole, or is no longer. */
   noteWhole(resident: Resident): void
   /** Whether a peer of that address may have it. */
@@ -46,6 +49,7 @@ export interface Seeding {
 export function createSeeding(deps: SeedingDeps, config: SwarmConfig): Seeding {
   const { log, host, seeds } = deps
   const announcer = createAnnouncer({ log, host, found }, config)
+  const limitedAt = new Map<InfoHash, number>()
   let foundAt = Number.NEGATIVE_INFINITY
   let timers: NodeJS.Timeout[] = []
 
@@ -67,16 +71,12 @@ export function createSeeding(deps: SeedingDeps, config: SwarmConfig): Seeding {
     if (!seeds.judge(seed)) return
     const { infoHash, limited, given } = seed
     if (limited === undefined) {
+      limitedAt.delete(infoHash)
       announce(seed)
       return
     }
     announcer.remove(infoHash)
-    // Not from within a wire that is giving the last block.
-    queueMicrotask(() => {
-      const swarm = deps.get(infoHash)?.swarm
-      for (const wire of swarm?.wires().slice() ?? [])
-        if (!mayServe(infoHash, wire.remoteAddress)) swarm?.disconnect(wire)
-    })
+    limitedAt.set(infoHash, performance.now())
     log.info({ infoHash, limit: limited, given }, 'a seed reached its limit and is offered no more')
   }
 
@@ -143,7 +143,19 @@ export function createSeeding(deps: SeedingDeps, config: SwarmConfig): Seeding {
       keepBooks()
       announce(seed, true)
     },
-    end: (infoHash) => announcer.remove(infoHash),
+    end(infoHash) {
+      limitedAt.delete(infoHash)
+      announcer.remove(infoHash)
+    },
+    turnAway({ torrent, swarm }) {
+      const { infoHash } = torrent.metainfo
+      const since = limitedAt.get(infoHash)
+      // Until then the last blocks are on their way.
+      if (since === undefined || performance.now() - since < LAST_BLOCKS_MS) return
+      limitedAt.delete(infoHash)
+      for (const wire of swarm?.wires().slice() ?? [])
+        if (!mayServe(infoHash, wire.remoteAddress)) swarm?.disconnect(wire)
+    },
     noteWhole(resident) {
       const { metainfo } = resident.torrent
       const seed = seeds.get(metainfo.infoHash)
@@ -171,6 +183,7 @@ export function createSeeding(deps: SeedingDeps, config: SwarmConfig): Seeding {
     async stop() {
       for (const timer of timers) clearInterval(timer)
       timers = []
+      limitedAt.clear()
       announcer.stop()
       await seeds.saveChanged()
     },
