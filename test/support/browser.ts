@@ -21,7 +21,7 @@ const SWITCHES = [
 /** Chromium, inside a box's network where asked; closed when the test ends. */
 export async function browser(
   t: Cleanup,
-  options: { netns?: string; switches?: string[] } = {},
+  options: { netns?: string; switches?: string[]; env?: Record<string, string> } = {},
 ): Promise<Browser> {
   let executablePath = CHROMIUM
   if (options.netns !== undefined) {
@@ -35,6 +35,7 @@ export async function browser(
     executablePath,
     headless: true,
     args: [...SWITCHES, ...(options.switches ?? [])],
+    ...(options.env && { env: { ...process.env, ...options.env } }),
   })
   finallyDo(t, async () => {
     await Promise.race([opened.close(), sleep(5000, undefined, { ref: false })])
