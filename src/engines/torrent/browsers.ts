@@ -1,4 +1,5 @@
 /** Browsers that ask for a torrent by a WebRTC offer: who is answered, and where their channels go. */
+import { createAllowance } from './allowance.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { InfoHash } from '../../base/hashes.ts'
 import type { Log } from '../../base/ports/log.ts'
@@ -8,6 +9,9 @@ import type { Swarm } from './swarm.ts'
 
 // Each takes half a second and some 300 KB until its channel is open.
 const MAX_ANSWERING = 16
+// A page may go through a list of what others announce; each torrent that is woken takes memory.
+const WAKES_AT_ONCE = 20
+const WAKES_A_SECOND = 1
 const PEER_ID = /^[0-9a-f]{40}$/
 
 export interface Offer {
@@ -51,8 +55,10 @@ export interface Browsers {
 export function createBrowsers(deps: BrowsersDeps): Browsers {
   const { webrtc, log } = deps
   const answering = new Set<string>()
+  const wakes = createAllowance(WAKES_AT_ONCE, WAKES_A_SECOND)
 
   async function hasPlace(infoHash: InfoHash, peerId: string, via: Via): Promise<boolean> {
+    if (deps.swarmOf(infoHash) === undefined && !wakes.take()) return false
     const place = await deps.visit(infoHash)
     if (place === undefined) return deps.searchOf(infoHash)?.hasPlace() === true
     // BEP 27: nobody says that our tracker is one of this torrent's.

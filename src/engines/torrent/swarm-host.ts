@@ -8,6 +8,7 @@ import type { Clock } from '../../base/ports/clock.ts'
 import type { DhtNode, PeerAddress } from '../../base/ports/dht-node.ts'
 import type { Log } from '../../base/ports/log.ts'
 import type { Stats } from '../../base/ports/component.ts'
+import { trackerUrls } from '../../base/hint-urls.ts'
 import type { InfoHash } from '../../base/hashes.ts'
 import type { WebRtc } from '../../base/ports/web-rtc.ts'
 import { type Bandwidth, createBandwidth } from './bandwidth.ts'
@@ -231,6 +232,10 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
     peerId: () => client?.peerId ?? '',
     async start(events) {
       hardenWires()
+      for (const url of config.announce_urls) {
+        if (trackerUrls([url]).length === 0)
+          log.warn({ url }, 'swarm.announce_urls names something that is no tracker')
+      }
       bandwidth.start()
       client = await listen(events)
       await lsd.start()

@@ -94,7 +94,9 @@ export function createWsTracker(
 
   /** One after the other: offers of a hundred torrents at once would be too many. */
   function enqueue(infoHash: InfoHash): void {
-    announcing = announcing.then(async () => announce(infoHash))
+    announcing = announcing
+      .then(async () => announce(infoHash))
+      .catch((error: unknown) => log.warn({ infoHash, err: error }, 'an announce failed'))
   }
 
   const again = (infoHash: InfoHash, ms: number) => setTimeout(() => enqueue(infoHash), ms).unref()

@@ -146,6 +146,43 @@ describe('browsers as peers', { timeout: 60_000 }, () => {
     await until('the surplus to be closed', () => browser.channels().length <= 8)
   })
 
+  it('are not all answered at once', async (t) => {
+    const net = createFakeWebRtcNet()
+    const webrtc = net.peer()
+    let asked = 0
+    const never = new Promise<string>(() => {})
+    const slow = {
+      ...webrtc,
+      async answer() {
+        asked++
+        return never
+      },
+    }
+    const box = await startEngine(t, {}, { webrtc: slow })
+    const made = makeTorrentOf(pattern(PIECE))
+    await seedIn(box, made)
+    const peerId = (n: number) => n.toString(16).padStart(40, '0')
+    const gone = new AbortController()
+    const answers = Array.from({ length: 1000 }, async (_, n) =>
+      box.engine.answerOffer(made.infoHash, { sdp: 'x', peerId: peerId(n) }, gone.signal),
+    )
+    const refused = await Promise.all(answers.slice(16))
+    assert.deepEqual(new Set(refused), new Set([undefined]))
+    assert.equal(asked, 16)
+  })
+
+  it('do not wake every torrent that the box knows', async (t) => {
+    const net = createFakeWebRtcNet()
+    const box = await startEngine(t, {}, { webrtc: net.peer() })
+    const known = Array.from({ length: 40 }, (_, n) => makeTorrentOf(pattern(PIECE, n + 1)))
+    for (const made of known) await layDown(box.layout.torrents, made)
+    const browser = net.peer()
+    browser.onChannel(({ stream }) => stream.on('error', () => {}))
+    let answered = 0
+    for (const { infoHash } of known) if (await introduce(browser, box.engine, infoHash)) answered++
+    assert.ok(answered >= 20 && answered <= 22, `${answered} were woken`)
+  })
+
   it('cost little where they announce 2 GiB and send junk', async (t) => {
     const { net, box, made } = await serving(t)
     const stream = await rawBrowser(net.peer(), box.engine, made.infoHash)

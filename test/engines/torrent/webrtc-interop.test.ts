@@ -59,6 +59,7 @@ describe('WebRTC between boxes', { timeout: 60_000 }, () => {
     await b.engine.want(made.infoHash, 0, { start: 0, end: MEGABYTE }, 'now', signal())
     const [peer] = await b.engine.peers(made.infoHash)
     assert.equal(peer?.kind, 'webrtc')
+    assert.match(peer?.address ?? '', /^(\d+\.){3}\d+:\d+$|^\[[\da-f:]+\]:\d+$/)
     await b.engine.want(made.infoHash, 0, all(made), 'now', signal())
     const bytes = await readFile(torrentFilePath(b.layout, made.infoHash, 0))
     assert.ok(bytes.equals(Buffer.from(made.files[0]?.bytes ?? '')))
