@@ -2,6 +2,7 @@
 import { FLAG, HEADER_BYTES, MAX_MESSAGE_BYTES, RCODE, TYPE } from './codes.ts'
 import { DNSSEC_OK } from './edns.ts'
 import { layoutOf } from './layouts.ts'
+import { endOfName } from './map-names.ts'
 import type { Edns, Message, ResourceRecord } from './message.ts'
 import type { DnsName } from './name.ts'
 
@@ -139,16 +140,6 @@ function copy(writer: Writer, data: Uint8Array, from: number, end: number): void
   if (end <= from) return
   writer.bytes.set(from === 0 && end === data.length ? data : data.subarray(from, end), writer.at)
   writer.at += end - from
-}
-
-/** Data that no reader of ours made may be anything: then all of it passes as one name of bytes. */
-function endOfName(data: Uint8Array, from: number): number {
-  for (let at = from; at < data.length; ) {
-    const length = data[at] ?? 0
-    at += 1 + length
-    if (length === 0) return at
-  }
-  return data.length
 }
 
 function writeOpt(writer: Writer, edns: Edns, rcode: number): void {

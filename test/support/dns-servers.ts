@@ -1,0 +1,168 @@
+/** DNS servers of Debian with the tests' zone, each on a port of its own on loopback. */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { createSocket } from 'node:dgram'
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { run, start } from './processes.ts'
+import { type Cleanup, tempFolder } from './temp.ts'
+import { until } from './until.ts'
+import { ZONE_FILE } from './dns-zone.ts'
+
+/** A port that is free for TCP and UDP right now: these servers cannot pick one and say which. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const place = server.address()
+    const port = typeof place === 'object' && place !== null ? place.port : 0
+    const socket = createSocket('udp4')
+    const isFree = await new Promise<boolean>((done) => {
+      socket.once('error', () => done(false))
+      socket.bind(port, '127.0.0.1', () => done(true))
+    })
+    socket.close()
+    server.close()
+    await once(server, 'close')
+    if (isFree) return port
+  }
+}
+
+async function answers(port: number, options: string[] = []): Promise<boolean> {
+  const { code, stdout } = await run('/usr/bin/dig', [
+    '@127.0.0.1',
+    '-p',
+    String(port),
+    '+tries=1',
+    '+time=1',
+    ...options,
+    'web.example.test',
+    'A',
+  ])
+  return code === 0 && stdout.includes('192.0.2.80')
+}
+
+export interface DnsServer {
+  port: number
+  output(): string
+}
+
+async function started(
+  t: Cleanup,
+  port: number,
+  command: string,
+  args: string[],
+): Promise<DnsServer> {
+  const process = start(t, command, args)
+  await until(`${command} to answer`, () => answers(port)).catch((error: unknown) => {
+    throw new Error(`${command} said: ${process.output()}`, { cause: error })
+  })
+  return { port, output: () => process.output() }
+}
+
+export async function startKnot(t: Cleanup): Promise<DnsServer> {
+  const folder = await tempFolder(t, 'btl-knot')
+  const port = await freePort()
+  const zone = join(folder, 'example.test.zone')
+  await writeFile(zone, ZONE_FILE)
+  const config = join(folder, 'knot.conf')
+  await writeFile(
+    config,
+    `server:
+    rundir: "${folder}"
+    listen: 127.0.0.1@${port}
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+database:
+    storage: "${folder}"
+zone:
+  - domain: example.test
+    file: "${zone}"
+`,
+  )
+  return started(t, port, '/usr/sbin/knotd', ['-c', config])
+}
+
+export async function startNsd(t: Cleanup): Promise<DnsServer> {
+  const folder = await tempFolder(t, 'btl-nsd')
+  const port = await freePort()
+  await writeFile(join(folder, 'example.test.zone'), ZONE_FILE)
+  const config = join(folder, 'nsd.conf')
+  await writeFile(
+    config,
+    `server:
+  server-count: 1
+  ip-address: 127.0.0.1
+  port: ${port}
+  username: ""
+  chroot: ""
+  zonesdir: "${folder}"
+  database: ""
+  pidfile: "${folder}/nsd.pid"
+  zonelistfile: "${folder}/zone.list"
+  xfrdfile: "${folder}/xfrd.state"
+  xfrdir: "${folder}"
+remote-control:
+  control-enable: no
+zone:
+  name: example.test
+  zonefile: example.test.zone
+`,
+  )
+  return started(t, port, '/usr/sbin/nsd', ['-d', '-c', config])
+}
+
+export interface UnboundOptions {
+  /** Authority for example.test, on loopback. */
+  authority: number
+  /** Files of a certificate for TLS and HTTPS. */
+  tls?: { key: string; certificate: string; dotPort: number; dohPort: number }
+}
+
+export async function startUnbound(t: Cleanup, options: UnboundOptions): Promise<DnsServer> {
+  const folder = await tempFolder(t, 'btl-unbound')
+  const port = await freePort()
+  const { tls } = options
+  await mkdir(join(folder, 'run'))
+  const config = join(folder, 'unbound.conf')
+  await writeFile(
+    config,
+    `server:
+  directory: "${folder}"
+  chroot: ""
+  username: ""
+  pidfile: "${folder}/run/unbound.pid"
+  use-syslog: no
+  num-threads: 1
+  interface: 127.0.0.1@${port}
+  ${tls ? `interface: 127.0.0.1@${tls.dotPort}\n  interface: 127.0.0.1@${tls.dohPort}` : ''}
+  ${tls ? `tls-service-key: "${tls.key}"\n  tls-service-pem: "${tls.certificate}"\n  tls-port: ${tls.dotPort}\n  https-port: ${tls.dohPort}` : ''}
+  do-ip6: no
+  do-not-query-localhost: no
+  module-config: "iterator"
+  local-zone: "test." nodefault
+  access-control: 127.0.0.0/8 allow
+stub-zone:
+  name: "example.test."
+  stub-addr: 127.0.0.1@${options.authority}
+`,
+  )
+  return started(t, port, '/usr/sbin/unbound', ['-d', '-p', '-c', config])
+}
+
+export async function startDnsmasq(t: Cleanup, authority: number): Promise<DnsServer> {
+  const port = await freePort()
+  return started(t, port, '/usr/sbin/dnsmasq', [
+    '--keep-in-foreground',
+    '--conf-file=/dev/null',
+    '--no-resolv',
+    '--no-hosts',
+    `--port=${port}`,
+    '--listen-address=127.0.0.1',
+    '--bind-interfaces',
+    '--user=root',
+    `--server=/example.test/127.0.0.1#${authority}`,
+    '--pid-file=',
+  ])
+}
