@@ -5,7 +5,6 @@ import { createServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { describe, it } from 'node:test'
 import { encode } from '../../../src/base/bencode.ts'
-import { fromHex } from '../../../src/base/bytes.ts'
 import type { InfoHash } from '../../../src/base/hashes.ts'
 import { torrentFilePath } from '../../../src/base/layout.ts'
 import type { TorrentEngine } from '../../../src/base/ports/torrent-engine.ts'
@@ -13,7 +12,7 @@ import { createFakeWebRtcNet, type FakeWebRtcPeer } from '../../fakes/web-rtc.ts
 import { type Cleanup, finallyDo } from '../../support/temp.ts'
 import { layDown, type MadeTorrent, makeTorrentOf, pattern } from '../../support/torrents.ts'
 import { until } from '../../support/until.ts'
-import { introduce, loopback, seedIn, startEngine } from './support.ts'
+import { flood, handshakeOf, introduce, loopback, seedIn, startEngine } from './support.ts'
 
 const PIECE = 32 * 1024
 const signal = (ms = 15_000) => AbortSignal.timeout(ms)
@@ -34,34 +33,11 @@ async function rawBrowser(
   return promise
 }
 
-const handshake = (infoHash: string) =>
-  Buffer.concat([
-    Buffer.from('\u0013BitTorrent protocol'),
-    Buffer.from([0, 0, 0, 0, 0, 0x10, 0, 0]),
-    fromHex(infoHash),
-    Buffer.from('-WW0001-'.padEnd(20, 'x')),
-  ])
-
 const extended = (id: number, payload: Uint8Array) => {
   const head = Buffer.alloc(6)
   head.writeUInt32BE(payload.length + 2)
   head.set([20, id], 4)
   return Buffer.concat([head, payload])
-}
-
-/** Writes until the other end is gone; how many bytes it took. */
-async function flood(stream: Duplex, atMost: number): Promise<number> {
-  const junk = Buffer.alloc(64 * 1024)
-  let taken = 0
-  while (taken < atMost && !stream.destroyed) {
-    const gone = await new Promise<boolean>((resolve) => {
-      stream.once('close', () => resolve(true))
-      stream.write(junk, (error) => resolve(error != null))
-    })
-    if (gone) break
-    taken += junk.length
-  }
-  return taken
 }
 
 async function serving(t: Cleanup, length = 6 * PIECE) {
@@ -135,7 +111,7 @@ describe('browsers as peers', { timeout: 60_000 }, () => {
     const browser = net.peer({ host: '192.0.2.7' })
     browser.onChannel(({ stream }) => {
       stream.on('error', () => {})
-      stream.resume().write(handshake(made.infoHash))
+      stream.resume().write(handshakeOf(made.infoHash))
     })
     for (let i = 0; i < 20; i++) {
       await introduce(browser, box.engine, made.infoHash)
@@ -187,7 +163,7 @@ describe('browsers as peers', { timeout: 60_000 }, () => {
     const { net, box, made } = await serving(t)
     const stream = await rawBrowser(net.peer(), box.engine, made.infoHash)
     stream.resume()
-    stream.write(handshake(made.infoHash))
+    stream.write(handshakeOf(made.infoHash))
     stream.write(Buffer.from([0x7f, 0xff, 0xff, 0xff]))
     const taken = await flood(stream, 45_000_000)
     assert.ok(taken <= 2 * 1024 * 1024, `${taken} bytes were taken`)
@@ -205,7 +181,7 @@ describe('browsers as peers', { timeout: 60_000 }, () => {
     const stream = await rawBrowser(net.peer(), box.engine, made.infoHash)
     stream.resume()
     const closed = once(stream, 'close')
-    stream.write(handshake('ab'.repeat(20)))
+    stream.write(handshakeOf('ab'.repeat(20)))
     await closed
     assert.deepEqual(await box.engine.peers(made.infoHash), [])
   })
@@ -229,7 +205,7 @@ describe('browsers as peers', { timeout: 60_000 }, () => {
     const wanting = box.engine.want(made.infoHash, 0, range(made), 'now', signal(1500))
     const stream = await rawBrowser(net.peer(), box.engine, made.infoHash)
     stream.resume()
-    stream.write(handshake(made.infoHash))
+    stream.write(handshakeOf(made.infoHash))
     const hello = encode({ m: { ut_pex: 1 } })
     stream.write(extended(0, hello))
     await until('it to be a peer', async () => (await box.engine.peers(made.infoHash)).length > 0)
@@ -248,7 +224,7 @@ describe('browsers as peers', { timeout: 60_000 }, () => {
     const streams = await Promise.all(
       Array.from({ length: 4 }, async () => rawBrowser(net.peer(), box.engine, made.infoHash)),
     )
-    for (const stream of streams) stream.resume().write(handshake(made.infoHash))
+    for (const stream of streams) stream.resume().write(handshakeOf(made.infoHash))
     await until('four peers', async () => (await box.engine.peers(made.infoHash)).length === 4)
     webrtc.crash()
     await until('no peers', async () => (await box.engine.peers(made.infoHash)).length === 0)

@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { Value } from 'typebox/value'
 import { systemClock } from '../../../src/base/ports/clock.ts'
+import { fromHex } from '../../../src/base/bytes.ts'
 import type { DhtNode } from '../../../src/base/ports/dht-node.ts'
 import { type Log, silentLog } from '../../../src/base/ports/log.ts'
 import type { TorrentEngine } from '../../../src/base/ports/torrent-engine.ts'
@@ -12,7 +14,7 @@ import type { StoreLayout } from '../../../src/base/layout.ts'
 import { type InfoHash, target } from '../../../src/base/hashes.ts'
 import { createTorrentEngine, type SwarmConfig } from '../../../src/engines/torrent/index.ts'
 import { swarmConfigSchema } from '../../../src/engines/torrent/config.ts'
-import { createFakeWebRtcNet, type FakeWebRtcPeer } from '../../fakes/web-rtc.ts'
+import { createFakeWebRtcNet } from '../../fakes/web-rtc.ts'
 import { type Cleanup, finallyDo, tempFolder } from '../../support/temp.ts'
 import { layDown, type MadeTorrent } from '../../support/torrents.ts'
 
@@ -76,7 +78,7 @@ export async function seedIn(box: TestEngine, made: MadeTorrent): Promise<void> 
 
 /** What a tracker does between a browser and the box; false where the box declines. */
 export async function introduce(
-  browser: FakeWebRtcPeer,
+  browser: WebRtc,
   engine: TorrentEngine,
   infoHash: InfoHash,
   peerId = randomBytes(20).toString('hex'),
@@ -90,4 +92,28 @@ export async function introduce(
   )
   if (answer) await browser.accept(offer.offerId, answer)
   return answer !== undefined
+}
+
+/** A browser's, without the fast extension. */
+export const handshakeOf = (infoHash: string) =>
+  Buffer.concat([
+    Buffer.from('\u0013BitTorrent protocol'),
+    Buffer.from([0, 0, 0, 0, 0, 0x10, 0, 0]),
+    fromHex(infoHash),
+    Buffer.from('-WW0001-'.padEnd(20, 'x')),
+  ])
+
+/** Writes until the other end is gone; how many bytes it took. */
+export async function flood(stream: Duplex, atMost: number): Promise<number> {
+  const junk = Buffer.alloc(64 * 1024)
+  let taken = 0
+  while (taken < atMost && !stream.destroyed) {
+    const gone = await new Promise<boolean>((resolve) => {
+      stream.once('close', () => resolve(true))
+      stream.write(junk, (error) => resolve(error != null))
+    })
+    if (gone) break
+    taken += junk.length
+  }
+  return taken
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { describe, it } from 'node:test'
 import { infoHash } from '../../../src/base/hashes.ts'
 import { torrentFilePath } from '../../../src/base/layout.ts'
@@ -14,7 +15,7 @@ import { type MadeTorrent, makeTorrentOf, pattern } from '../../support/torrents
 import { until } from '../../support/until.ts'
 import { startWebRtc } from '../webrtc/support.ts'
 import { foreignTracker } from './foreign-tracker.ts'
-import { loopback, seedIn, startEngine } from './support.ts'
+import { flood, handshakeOf, introduce, loopback, seedIn, startEngine } from './support.ts'
 
 const MEGABYTE = 1024 * 1024
 const signal = (ms = 30_000) => AbortSignal.timeout(ms)
@@ -63,6 +64,28 @@ describe('WebRTC between boxes', { timeout: 60_000 }, () => {
     await b.engine.want(made.infoHash, 0, all(made), 'now', signal())
     const bytes = await readFile(torrentFilePath(b.layout, made.infoHash, 0))
     assert.ok(bytes.equals(Buffer.from(made.files[0]?.bytes ?? '')))
+  })
+
+  it('ends for one that announces 2 GiB and sends 45 MB of junk', async (t) => {
+    const [webrtc, browser] = [await startWebRtc(t), await startWebRtc(t)]
+    const { engine, ...rest } = await startEngine(t, {}, { webrtc })
+    const made = makeTorrentOf(pattern(MEGABYTE))
+    await seedIn({ engine, ...rest }, made)
+    const { promise, resolve } = Promise.withResolvers<Duplex>()
+    browser.onChannel(({ stream }) => {
+      stream.on('error', () => {})
+      resolve(stream)
+    })
+    assert.ok(await introduce(browser, engine, made.infoHash))
+    const stream = await promise
+    stream.resume().write(handshakeOf(made.infoHash))
+    stream.write(Buffer.from([0x7f, 0xff, 0xff, 0xff]))
+    const before = process.memoryUsage().rss
+    await flood(stream, 45_000_000)
+    await until('the box to be rid of it', () => webrtc.stats()['channels'] === 0)
+    const received = webrtc.stats()['bytes_received'] ?? 0
+    assert.ok(received <= 2 * MEGABYTE, `${received} bytes came in`)
+    t.diagnostic(`${received} bytes, ${process.memoryUsage().rss - before} more resident`)
   })
 })
 
