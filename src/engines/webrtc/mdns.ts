@@ -3,11 +3,10 @@
  * answer for them by Multicast DNS (RFC 6762; draft-ietf-mmusic-mdns-ice-candidates).
  */
 import { createSocket, type Socket } from 'node:dgram'
-import { lookup } from 'node:dns/promises'
-import { readFile } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
 import type { Clock } from '../../base/ports/clock.ts'
 import type { Log } from '../../base/ports/log.ts'
+import { askAvahi } from './avahi.ts'
 import { isLocalName } from './candidate.ts'
 import { decodeAddresses, encodeQuery } from './dns-message.ts'
 
@@ -18,7 +17,7 @@ export interface Mdns {
 }
 
 export interface MdnsOptions {
-  /** Asks the system as well; by default where it knows Multicast DNS. */
+  /** Whom to ask as well; the Avahi daemon by default. */
   system?: (name: string) => Promise<string | undefined>
   limitMs?: number
 }
@@ -64,22 +63,9 @@ function interfaces(): Interface[] {
   return [...found.values()].slice(0, MAX_INTERFACES)
 }
 
-/**
- * Asks nss-mdns. Without it the C library would ask the provider's DNS for the name, and a packet
- * about the household would leave it.
- */
-async function askSystem(name: string): Promise<string | undefined> {
-  const hosts = await readFile('/etc/nsswitch.conf', 'utf8').catch(() => '')
-  if (!/^hosts:.*\bmdns/m.test(hosts)) return undefined
-  return lookup(name).then(
-    ({ address }) => address,
-    () => undefined,
-  )
-}
-
 export function createMdns(
   { log, clock }: { log: Log; clock: Clock },
-  { system = askSystem, limitMs = LIMIT_MS }: MdnsOptions = {},
+  { system = askAvahi, limitMs = LIMIT_MS }: MdnsOptions = {},
 ): Mdns {
   const waiting = new Map<string, Waiting>()
   const cache = new Map<string, { address: string; until: number }>()

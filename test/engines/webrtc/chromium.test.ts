@@ -1,34 +1,27 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { browser, CHROMIUM } from '../../support/browser.ts'
-import { type Box, household, withoutNetns } from '../../support/household.ts'
+import { withoutNetns } from '../../support/household.ts'
 import { PYTHON } from '../../support/libtorrent.ts'
-import { missing, output } from '../../support/processes.ts'
+import { missing } from '../../support/processes.ts'
 import type { Cleanup } from '../../support/temp.ts'
 import { type PagePeer, pagePeer, pageServer } from './page-peer.ts'
 import { type RemoteRoom, remoteRoom } from './remote-room.ts'
-
-/** Chromium gathers candidates only on the interface that leads to the world. */
-const routeTo = ({ netns }: Box, { address }: Box) =>
-  output('/usr/sbin/ip', ['-n', netns, 'route', 'add', 'default', 'via', address])
+import { roomAndTab } from './room-and-tab.ts'
 
 const skip = missing(PYTHON, CHROMIUM) || withoutNetns()
 
 describe('Chromium in the same household', { skip }, () => {
   const cleanups: (() => void | Promise<void>)[] = []
   const t: Cleanup = { after: (fn) => void cleanups.push(fn) }
-  let box: Box
   let room: RemoteRoom
   let newPage: () => Promise<PagePeer>
 
   before(async () => {
-    const [a, b, world] = await household(t, 'box', 'tab', 'world')
-    assert.ok(a && b && world)
-    box = a
-    for (const one of [a, b]) await routeTo(one, world)
+    const { box, tab } = await roomAndTab(t)
     room = await remoteRoom(t, 'echo', box.netns)
-    const url = await pageServer(t, b.netns)
-    const chromium = await browser(t, { netns: b.netns })
+    const url = await pageServer(t, tab.netns)
+    const chromium = await browser(t, { netns: tab.netns })
     newPage = () => pagePeer(chromium, url)
   })
   after(async () => {
