@@ -5,12 +5,21 @@ import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright-core'
 import { browser } from '../browser.ts'
 import { PYTHON } from '../libtorrent.ts'
-import { start } from '../processes.ts'
+import { output, start } from '../processes.ts'
 import { type Cleanup, tempFolder } from '../temp.ts'
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 const SCRIPT = path('../../../node_modules/webtorrent/dist/webtorrent.min.js')
 const PAGE = path('peer.html')
+
+// Its addresses are random names otherwise, which are asked for by mDNS (RFC 8828).
+const PLAIN_CANDIDATES = '--disable-features=WebRtcHideLocalIpsWithMdns'
+
+export interface PageOptions {
+  netns?: string
+  /** With the settings that people have. */
+  asItComes?: boolean
+}
 
 export interface PageTorrent {
   infoHash: string
@@ -35,18 +44,23 @@ export interface ChromiumPeer {
  * A page that is a peer. It is served on http://localhost, where WebRTC and crypto.subtle are open
  * to it, by a real server: Chromium lets a page of unknown origin reach no address of a home.
  */
-export async function chromiumPeer(
-  t: Cleanup,
-  options: { netns?: string; switches?: string[] } = {},
-): Promise<ChromiumPeer> {
+export async function chromiumPeer(t: Cleanup, options: PageOptions = {}): Promise<ChromiumPeer> {
+  const { netns, asItComes = false } = options
+  if (netns !== undefined) {
+    // It looks for its addresses where a way leads to everywhere, and nowhere else.
+    await output('/usr/sbin/ip', ['-n', netns, 'route', 'replace', 'default', 'dev', 'eth0'])
+  }
   const folder = await tempFolder(t, 'page')
   await copyFile(SCRIPT, join(folder, 'webtorrent.min.js'))
   await copyFile(PAGE, join(folder, 'index.html'))
   const args = ['-u', '-m', 'http.server', '--bind', '127.0.0.1', '--directory', folder, '0']
-  const server = start(t, PYTHON, args, { netns: options.netns })
+  const server = start(t, PYTHON, args, { netns })
   const listening = await server.line((line) => line.includes(' port '))
   const port = / port (\d+)/.exec(listening)?.[1]
-  const chromium = await browser(t, options)
+  const chromium = await browser(t, {
+    ...(netns !== undefined && { netns }),
+    switches: asItComes ? [] : [PLAIN_CANDIDATES],
+  })
   const page = await chromium.newPage()
   const told: string[] = []
   page.on('console', (message) => told.push(message.text()))

@@ -8,6 +8,8 @@ import { until } from '../until.ts'
 import { freePort, type StartClient } from './client.ts'
 
 export const QBITTORRENT = '/usr/bin/qbittorrent-nox'
+// `uploading` to somebody, `stalledUP` to nobody.
+const SEEDING = /^uploading$|UP$/
 
 export const startQbittorrent: StartClient = async (t, { torrents, folder, netns, address }) => {
   const profile = await tempFolder(t, 'qbittorrent')
@@ -65,7 +67,7 @@ export const startQbittorrent: StartClient = async (t, { torrents, folder, netns
         async () => {
           const all = await states()
           last = all
-          return all.every(({ progress, state }) => progress === 1 && state.endsWith('UP'))
+          return all.every(({ progress, state }) => progress === 1 && SEEDING.test(state))
         },
         { timeoutMs, everyMs: 250 },
       ).catch((error: unknown) => {
