@@ -375,7 +375,8 @@ export function createResidents(deps: ResidentsDeps, config: SwarmConfig): Resid
       }
     },
     stats: () => ({
-      torrents: byHash.size,
+      torrents: seeds.size + Array.from(byHash.keys()).filter((hash) => !seeds.get(hash)).length,
+      awake: byHash.size,
       active: active.size,
       seeding: seeds.size,
     }),
