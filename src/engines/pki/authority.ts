@@ -123,6 +123,7 @@ function parse<Parsed>(name: string, text: string | undefined, how: (text: strin
   try {
     return how(text)
   } catch (error) {
+    if (error instanceof BadDer) throw error
     throw new BadDer(`${name} cannot be read: ${messageOf(error)}`, { cause: error })
   }
 }
@@ -145,17 +146,21 @@ function readIssuer(files: AuthorityFiles, index: number, root: X509Certificate)
   return { facts, issuer: { ...facts, pem, key, publicKey: certificate.publicKey, notAfter } }
 }
 
+function readRoot(text: string) {
+  const root = new X509Certificate(text)
+  if (!root.ca || !root.checkIssued(root) || !root.verify(root.publicKey)) {
+    throw new BadDer(`${ROOT_FILE} is no root certificate`)
+  }
+  return { root, permitted: readAuthorityFacts(root.raw).permitted }
+}
+
 /**
  * Reads an authority back, and checks all that makes it one: who signed whom, which key is whose, and
  * that root and intermediate are limited to the same names.
  * @throws BadDer with the first reason why no intermediate can be used
  */
 export function readAuthority(files: AuthorityFiles): Authority {
-  const root = parse(ROOT_FILE, files.get(ROOT_FILE), certificateOf)
-  if (!root.ca || !root.checkIssued(root) || !root.verify(root.publicKey)) {
-    throw new BadDer(`${ROOT_FILE} is no root certificate`)
-  }
-  const { permitted } = readAuthorityFacts(root.raw)
+  const { root, permitted } = parse(ROOT_FILE, files.get(ROOT_FILE), readRoot)
   const faults: string[] = []
   for (const index of INTERMEDIATES) {
     try {

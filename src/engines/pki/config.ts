@@ -7,7 +7,8 @@ const DAY = 86_400_000
 export const pkiConfigSchema = Type.Object(
   {
     leaf_lifetime: duration(90 * DAY, 'How long a certificate for one host is good.', {
-      minimum: DAY,
+      // Back-dated by a day, it has to last long enough to be used and to be made anew.
+      minimum: 3 * DAY,
       // The most that Chrome and Safari take from public authorities; private ones may be held to it too.
       maximum: 398 * DAY,
     }),
@@ -15,11 +16,11 @@ export const pkiConfigSchema = Type.Object(
       minimum: 10,
       maximum: 5000,
     }),
-    leaves_per_second: count(100, 'Average of certificates made a second.', {
+    leaves_per_second: count(300, 'Average of certificates made a second.', {
       minimum: 1,
       maximum: 10_000,
     }),
-    leaf_burst: count(500, 'Certificates that may be made at once.', {
+    leaf_burst: count(1000, 'Certificates that may be made at once.', {
       minimum: 1,
       maximum: 100_000,
     }),

@@ -5,7 +5,7 @@ import type { CertAuthority, Realm } from '../../base/ports/cert-issuer.ts'
 import type { Clock } from '../../base/ports/clock.ts'
 import type { Health } from '../../base/ports/component.ts'
 import type { Log } from '../../base/ports/log.ts'
-import { type AuthorityFiles, readAuthority } from './authority.ts'
+import { type Authority, type AuthorityFiles, readAuthority } from './authority.ts'
 import { openBundle, sealBundle } from './bundle.ts'
 import type { PkiOptions } from './config.ts'
 import { BadBundle, ForeignName, NoAuthority, NotReady } from './errors.ts'
@@ -13,9 +13,9 @@ import { createLeafMaker, newLeafKey } from './leaf-maker.ts'
 import { checkPermitted, createLeaves, type Leaves } from './leaves.ts'
 import { createRealm, type RealmKeeper } from './realm.ts'
 import { rootCertificate } from './root-certificate.ts'
-import { canonicalHost, createServedHosts } from './served-hosts.ts'
+import { canonicalHost, createServedHosts, isWithin } from './served-hosts.ts'
 import { createShelf } from './shelf.ts'
-import { DAY_MS, soundTime } from './sound-time.ts'
+import { DAY_MS, dayOf, soundTime } from './sound-time.ts'
 
 export interface PkiDeps {
   log: Log
@@ -69,12 +69,16 @@ export function createPki(deps: PkiDeps, options: PkiOptions): CertAuthority {
 
   /** An imported root must not vouch for more than one made here would. */
   function checkImported(realm: Realm, files: AuthorityFiles): void {
-    let permitted: readonly string[]
+    let authority: Authority
     try {
-      ;({ permitted } = readAuthority(files))
+      authority = readAuthority(files)
     } catch (error) {
       throw new BadBundle(messageOf(error), { cause: error })
     }
+    const { permitted, issuer } = authority
+    const { now, isSound } = soundTime(clock)
+    if (isSound && now >= issuer.notAfter)
+      throw new BadBundle(`it ended on ${dayOf(issuer.notAfter)}`)
     const wanted = served.permitted(realm)
     const foreign = permitted.find((name) => !wanted.includes(name))
     if (foreign !== undefined) {
@@ -91,7 +95,7 @@ export function createPki(deps: PkiDeps, options: PkiOptions): CertAuthority {
     const { now, isSound } = soundTime(clock)
     const faults: [score: number, detail: string][] = []
     const end = authority.issuer.notAfter
-    const endDay = new Date(end).toISOString().slice(0, 10)
+    const endDay = dayOf(end)
     if (isSound && now >= end) return { status: 'down', score: 0, detail: `ended on ${endDay}` }
     if (isSound && now >= end - WARN_MS) faults.push([50, `the root certificate ends on ${endDay}`])
     if (!isSound) faults.push([70, 'the clock cannot be right'])
@@ -137,8 +141,11 @@ export function createPki(deps: PkiDeps, options: PkiOptions): CertAuthority {
     async fallback(signal) {
       signal?.throwIfAborted()
       const authority = await realms.names.authority()
-      const names = served.permitted('names').filter((name) => authority.permitted.includes(name))
-      return started().fallback([...names, ...options.reserved_hosts], authority)
+      // One name that the root forbids would spoil the others.
+      const names = [...served.permitted('names'), ...options.reserved_hosts].filter((name) =>
+        authority.permitted.some((subtree) => isWithin(name, subtree)),
+      )
+      return started().fallback(names, authority)
     },
     async root(realm = 'names', signal) {
       signal?.throwIfAborted()

@@ -6,7 +6,7 @@ import type { Log } from '../../base/ports/log.ts'
 import { type Authority, type AuthorityFiles, makeAuthority, readAuthority } from './authority.ts'
 import { Changed, Expired, NoAuthority, NotReady } from './errors.ts'
 import type { Shelf } from './shelf.ts'
-import { soundTime } from './sound-time.ts'
+import { dayOf, soundTime } from './sound-time.ts'
 
 /** A disk that was full or away may be back; asking it at every handshake would not help. */
 const RETRY_MS = 5000
@@ -39,10 +39,17 @@ export function createRealm(deps: RealmDeps): RealmKeeper {
   let current: Authority | undefined
   let failure: { error: unknown; at: number } | undefined
   let loading: Promise<Authority> | undefined
-  // One change at a time.
-  let lastChange: Promise<unknown> = Promise.resolve()
+  let lastTurn: Promise<unknown> = Promise.resolve()
+
+  /** One at a time: what was read before a change must not be kept after it. */
+  function inTurn(work: () => Promise<Authority>): Promise<Authority> {
+    const turn = lastTurn.then(work)
+    lastTurn = turn.catch(() => undefined)
+    return turn
+  }
 
   async function load(): Promise<Authority> {
+    if (current) return current
     for (let attempt = 1; ; attempt++) {
       const newest = await shelf.newest()
       const shelved = await shelf.current()
@@ -75,8 +82,11 @@ export function createRealm(deps: RealmDeps): RealmKeeper {
   }
 
   function fail(error: unknown): never {
+    const reason = messageOf(error)
+    // It may be tried every five seconds for days.
+    const level = failure && messageOf(failure.error) === reason ? 'debug' : 'error'
     failure = { error, at: clock.now() }
-    log.error({ realm, reason: messageOf(error), code: codeOf(error) }, 'no certificate authority')
+    log[level]({ realm, reason, code: codeOf(error) }, 'no certificate authority')
     throw notReady(error)
   }
 
@@ -90,15 +100,13 @@ export function createRealm(deps: RealmDeps): RealmKeeper {
     const { now, isSound } = soundTime(clock)
     const { notAfter } = authority.issuer
     if (isSound && now >= notAfter) {
-      throw new Expired(shelf.folder, new Date(notAfter).toISOString().slice(0, 10))
+      throw new Expired(shelf.folder, dayOf(notAfter))
     }
     return authority
   }
 
   async function change(work: () => Promise<Authority>): Promise<Authority> {
-    const turn = lastChange.then(work)
-    lastChange = turn.catch(() => undefined)
-    const authority = await turn
+    const authority = await inTurn(work)
     deps.onReplaced()
     return authority
   }
@@ -110,7 +118,7 @@ export function createRealm(deps: RealmDeps): RealmKeeper {
       if (current) return checkEnd(current)
       // A clock that was set back must not make it wait for ever.
       if (failure && Math.abs(clock.now() - failure.at) < RETRY_MS) throw notReady(failure.error)
-      loading ??= load()
+      loading ??= inTurn(load)
         .catch(fail)
         .finally(() => {
           loading = undefined

@@ -118,7 +118,8 @@ export function createShelf(folder: string, log: Log): Shelf {
       { path, mode: (mode & 0o777).toString(8) },
       'a key could be read by others, closing it',
     )
-    await chmod(path, KEY_MODE)
+    // On a disk that cannot be written the warning is all there is to do.
+    await chmod(path, KEY_MODE).catch(() => undefined)
   }
 
   async function read(number: number): Promise<Shelved> {

@@ -9,6 +9,9 @@ export const EARLIEST = Date.UTC(2026, 7, 1)
 /** Nor does it run that much later: such a clock is as wrong as one that says 1970. */
 const LATEST = EARLIEST + 25 * 365 * DAY_MS
 
+/** `2036-11-18`, in UTC. */
+export const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
+
 export interface SoundTime {
   /** Unix time in ms; `EARLIEST` where the clock cannot be right. */
   now: number

@@ -1,16 +1,27 @@
 import assert from 'node:assert/strict'
-import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto'
 import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { codeOf } from '../../../src/base/errors.ts'
 import { makeAuthority, readAuthority } from '../../../src/engines/pki/authority.ts'
-import { readAuthorityFacts } from '../../../src/engines/pki/certificate.ts'
+import {
+  intermediateExtensions,
+  readAuthorityFacts,
+  rootExtensions,
+  signCertificate,
+  subjectName,
+  toPem,
+} from '../../../src/engines/pki/certificate.ts'
 import { missing, output, run } from '../../support/processes.ts'
 import { tempFolder } from '../../support/temp.ts'
 import { DAY, firstOf, KEY, NOW, openPki, siteHost } from './open-pki.ts'
 
 const OPENSSL = '/usr/bin/openssl'
 const textOf = (file: string) => output(OPENSSL, ['x509', '-noout', '-text', '-in', file])
+
+const newKeys = () => generateKeyPairSync('ec', { namedCurve: 'P-256' })
 
 const CONSTRAINTS =
   /X509v3 Name Constraints: critical\s+Permitted:\s+DNS:btlink\s+Excluded:\s+IP:0\.0\.0\.0\/0\.0\.0\.0\s+IP:0:0:0:0:0:0:0:0\/0:0:0:0:0:0:0:0\s/
@@ -203,6 +214,35 @@ describe('an authority read back', () => {
     })
   }
 
+  it('is whole or refused, whatever bits of its files are changed', () => {
+    const names = ['root.pem', 'intermediate-1.pem', 'intermediate-1.key']
+    const change = fc.record({
+      name: fc.constantFrom(...names),
+      at: fc.nat(),
+      bit: fc.integer({ min: 0, max: 7 }),
+      cut: fc.boolean(),
+    })
+    fc.assert(
+      fc.property(change, ({ name, at, bit, cut }) => {
+        const [begin = '', ...lines] = of(files, name).trimEnd().split('\n')
+        const der = Buffer.from(lines.slice(0, -1).join(''), 'base64')
+        const place = at % der.length
+        der[place] = (der[place] ?? 0) ^ (1 << bit)
+        const label = begin.slice(11, -5)
+        try {
+          const changed = swap({
+            [name]: toPem(cut ? der.subarray(0, place) : der, label),
+            ...noKey,
+          })
+          assert.deepEqual(readAuthority(changed).permitted, ['btlink'])
+        } catch (error) {
+          assert.equal(codeOf(error), 'BTL_ERR_PKI_BAD_DER', String(error))
+        }
+      }),
+      { numRuns: 1500 },
+    )
+  })
+
   it('takes the next intermediate where one is damaged, and says so', () => {
     const read = readAuthority(swap({ 'intermediate-1.key': 'x', 'intermediate-2.pem': undefined }))
     assert.equal(new X509Certificate(read.issuer.pem).subject.endsWith('-3'), true)
@@ -213,6 +253,48 @@ describe('an authority read back', () => {
     const changed = new Map(wide)
     changed.set('root.pem', of(files, 'root.pem'))
     assert.throws(() => readAuthority(changed), { code: 'BTL_ERR_PKI_BAD_DER' })
+  })
+
+  it('is refused where one root signed intermediates for other names', () => {
+    const [keys, below] = [newKeys(), newKeys()]
+    const name = subjectName({ organisation: 'x', unit: 'x', common: 'x' })
+    const lower = subjectName({ organisation: 'x', unit: 'x', common: 'y' })
+    const make = (subject: Uint8Array, publicKey: KeyObject, extensions: Uint8Array[]) =>
+      toPem(
+        signCertificate(
+          {
+            issuer: name,
+            subject,
+            notBefore: NOW,
+            notAfter: NOW + DAY,
+            publicKey: publicKey.export({ format: 'der', type: 'spki' }),
+            extensions,
+          },
+          keys.privateKey,
+        ),
+        'CERTIFICATE',
+      )
+    const withNames = (names: string[]) =>
+      new Map([
+        ['root.pem', make(name, keys.publicKey, rootExtensions(keys.publicKey, ['btlink']))],
+        [
+          'intermediate-1.pem',
+          make(
+            lower,
+            below.publicKey,
+            intermediateExtensions(below.publicKey, keys.publicKey, names),
+          ),
+        ],
+        [
+          'intermediate-1.key',
+          below.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
+        ],
+      ])
+    assert.deepEqual(readAuthority(withNames(['btlink'])).permitted, ['btlink'])
+    assert.throws(
+      () => readAuthority(withNames(['btlink', 'com'])),
+      /limited to other names than root/,
+    )
   })
 
   it('is refused without constraints, whoever signed it', { skip: missing(OPENSSL) }, async (t) => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { pkiConfigSchema } from '../../../src/engines/pki/config.ts'
+import { EARLIEST } from '../../../src/engines/pki/sound-time.ts'
 import { missing, output } from '../../support/processes.ts'
 import { tempFolder } from '../../support/temp.ts'
 import { certificatesOf, DAY, firstOf, NOW, openPki, siteHost } from './open-pki.ts'
@@ -8,6 +10,25 @@ import { certificatesOf, DAY, firstOf, NOW, openPki, siteHost } from './open-pki
 const FAKETIME = '/usr/bin/faketime'
 const CHILD = join(import.meta.dirname, 'start-child.ts')
 const YEAR = 365 * DAY
+
+describe('the earliest time there can be', () => {
+  it('is over, or leaves would begin in the future', () => {
+    assert.ok(EARLIEST < Date.now())
+    assert.ok(EARLIEST < NOW)
+  })
+})
+
+describe('a leaf of the shortest lifetime', () => {
+  it('is good when it is made, and made anew before it ends', async (t) => {
+    const section = pkiConfigSchema.properties.leaf_lifetime as { minimum?: unknown }
+    const { pki, clock } = await openPki(t, { leaf_lifetime: Number(section.minimum) })
+    const first = await pki.leaf(siteHost(1))
+    assert.equal(await pki.leaf(siteHost(1)), first)
+    assert.ok(first.notAfter > NOW + DAY)
+    clock.at = NOW + DAY
+    assert.notEqual(await pki.leaf(siteHost(1)), first)
+  })
+})
 
 describe('a wrong clock', () => {
   for (const [title, now] of [

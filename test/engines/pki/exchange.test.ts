@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { codeOf } from '../../../src/base/errors.ts'
@@ -61,6 +63,22 @@ describe('a new root', () => {
     const roots = await Promise.all([pki.rotate('names'), pki.rotate('names'), pki.rotate('names')])
     assert.equal(new Set(roots.map((root) => root.sha256)).size, 3)
     assert.equal((await pki.former('names')).length, 3)
+  })
+})
+
+describe('a former root', () => {
+  it('that was removed in part is left out, and forgotten with the others', async (t) => {
+    const { pki, folder, logged } = await openPki(t)
+    const first = await pki.root()
+    await pki.rotate('names')
+    await pki.rotate('names')
+    await rm(join(folder, 'names', 'btlink', '2', 'root.pem'))
+    assert.deepEqual(
+      (await pki.former('names')).map((root) => root.sha256),
+      [first.sha256],
+    )
+    assert.match(logged.join('\n'), /warn a former authority cannot be read/)
+    assert.equal(await pki.forget('names'), 2)
   })
 })
 
@@ -205,6 +223,13 @@ describe('an import', () => {
       assert.deepEqual(await pki.former('names'), [])
     })
   }
+
+  it('refuses an authority that ended', async (t) => {
+    const { pki } = await openPki(t)
+    const files = makeAuthority('x', ['btlink'], Date.UTC(2016, 0))
+    const text = await sealBundle({ realm: 'names', files }, PASSPHRASE)
+    await assert.rejects(pki.importAuthority(text, PASSPHRASE), /it ended on 2025-/)
+  })
 
   it('takes no file names from it', async () => {
     const files = new Map([

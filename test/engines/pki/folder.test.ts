@@ -170,6 +170,17 @@ describe('a broken folder', () => {
     await pki.leaf(siteHost(1))
   })
 
+  it('that stays broken is told once, not every five seconds', async (t) => {
+    const { folder } = await openPki(t)
+    await writeFile(file(folder, 'root.pem'), '')
+    const { pki, clock, logged } = await openPki(t, { folder })
+    for (let i = 0; i < 5; i++) {
+      clock.at += 5000
+      await assert.rejects(pki.leaf(siteHost(1)), { code: 'BTL_ERR_PKI_NOT_READY' })
+    }
+    assert.equal(logged.length, 1)
+  })
+
   it('that is no folder at all fails the leaf', async (t) => {
     const folder = join(await tempFolder(t), 'file')
     await writeFile(folder, '')

@@ -245,6 +245,12 @@ describe('the certificate for clients that name no host', () => {
     assert.equal(await pki.fallback(), leaf)
   })
 
+  it('leaves out what the root forbids', async (t) => {
+    const { pki } = await openPki(t, { reserved_hosts: ['setup.btlink', 'setup.example'] })
+    assert.deepEqual((await pki.fallback()).hosts, ['btlink', 'setup.btlink'])
+    await assert.rejects(pki.leaf('setup.example'), { code: 'BTL_ERR_PKI_FOREIGN_NAME' })
+  })
+
   it('is made anew in time', async (t) => {
     const { pki, clock } = await openPki(t)
     const leaf = await pki.fallback()
