@@ -61,10 +61,15 @@ export async function household(t: Cleanup, ...names: string[]): Promise<Box[]> 
   return boxes
 }
 
-/** Lets programs started in the box find `host` at `address`; `ip netns exec` shows them this file. */
-export async function nameHost(t: Cleanup, box: Box, host: string, address: string): Promise<void> {
+/** Gives programs started in the box another file of /etc than the machine's: `ip netns exec` does so. */
+export async function etc(t: Cleanup, box: Box, name: string, text: string): Promise<void> {
   const folder = join('/etc/netns', box.netns)
   await mkdir(folder, { recursive: true })
   finallyDo(t, () => rm(folder, { recursive: true, force: true }))
-  await writeFile(join(folder, 'hosts'), `127.0.0.1 localhost\n${address} ${host}\n`)
+  await writeFile(join(folder, name), text)
+}
+
+/** Lets programs started in the box find `host` at `address`. */
+export async function nameHost(t: Cleanup, box: Box, host: string, address: string): Promise<void> {
+  await etc(t, box, 'hosts', `127.0.0.1 localhost\n${address} ${host}\n`)
 }
