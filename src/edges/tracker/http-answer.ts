@@ -19,7 +19,10 @@ const TRACKER_ID = '10:tracker id7:btlinkd'
 const LARGEST_ENTRY = 160
 const HEADROOM = 512
 
-/** @param maxPeers the most one answer holds */
+/**
+ * Answers are strings of one character a byte: Node sends such a one together with the headers.
+ * @param maxPeers the most one answer holds
+ */
 export function createHttpAnswers(table: PeerTable, maxPeers: number) {
   const buffer = Buffer.alloc(HEADROOM + Math.max(maxPeers, MAX_SCRAPED) * LARGEST_ENTRY)
   let at = 0
@@ -78,10 +81,10 @@ export function createHttpAnswers(table: PeerTable, maxPeers: number) {
     text('e')
   }
 
-  const done = (): Buffer => Buffer.from(buffer.subarray(0, at))
+  const done = (): string => buffer.toString('latin1', 0, at)
 
   return {
-    announce(answer: Answer, form: Form): Buffer {
+    announce(answer: Answer, form: Form): string {
       at = 0
       text(`d8:completei${answer.complete}e10:downloadedi${answer.downloaded}e`)
       if (form.externalAddress) {
@@ -101,7 +104,7 @@ export function createHttpAnswers(table: PeerTable, maxPeers: number) {
       text('e')
       return done()
     },
-    scrape(files: readonly { infoHash: InfoHash; counts: Counts }[], pauseSeconds: number): Buffer {
+    scrape(files: readonly { infoHash: InfoHash; counts: Counts }[], pauseSeconds: number): string {
       at = 0
       text('d5:filesd')
       for (const { infoHash, counts } of files.toSorted((a, b) =>
@@ -116,7 +119,7 @@ export function createHttpAnswers(table: PeerTable, maxPeers: number) {
       return done()
     },
     /** BEP 31. */
-    failure({ reason, retryMinutes }: Refusal): Buffer {
+    failure({ reason, retryMinutes }: Refusal): string {
       at = 0
       const retry = retryMinutes === 'never' ? '5:never' : `i${retryMinutes}e`
       text(`d14:failure reason${reason.length}:${reason}8:retry in${retry}e`)

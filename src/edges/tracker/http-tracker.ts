@@ -28,12 +28,12 @@ export function createHttpTracker(deps: HttpTrackerDeps) {
     full: 0,
   }
 
-  function fail(refusal: Refusal): Buffer {
+  function fail(refusal: Refusal): string {
     refused[refusal.refused]++
     return answers.failure(refusal)
   }
 
-  function announce(req: IncomingMessage, query: string): Buffer {
+  function announce(req: IncomingMessage, query: string): string {
     stats.announces++
     const asker = askers.of(deps.clientAddress(req))
     if (asker === undefined) return fail(NO_ADDRESS)
@@ -54,7 +54,7 @@ export function createHttpTracker(deps: HttpTrackerDeps) {
     })
   }
 
-  function scrape(req: IncomingMessage, query: string): Buffer {
+  function scrape(req: IncomingMessage, query: string): string {
     stats.scrapes++
     const asker = askers.of(deps.clientAddress(req))
     if (asker === undefined) return fail(NO_ADDRESS)
@@ -102,7 +102,8 @@ export function createHttpTracker(deps: HttpTrackerDeps) {
         'Cache-Control',
         'no-store',
       ])
-      res.end(req.method === 'HEAD' ? undefined : body)
+      if (req.method === 'HEAD') res.end()
+      else res.end(body, 'latin1')
       return true
     },
   }

@@ -4,17 +4,16 @@ import { createSocket, type Socket } from 'node:dgram'
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
-import { Value } from 'typebox/value'
 import { type BDict, decode } from '../../../src/base/bencode.ts'
 import { type InfoHash, infoHash } from '../../../src/base/hashes.ts'
 import type { PeerAddress } from '../../../src/base/ports/dht-node.ts'
 import { type Log, silentLog } from '../../../src/base/ports/log.ts'
-import { trackerConfigSchema } from '../../../src/edges/tracker/config.ts'
 import {
   createTracker,
   type Tracker,
   type TrackerConfig,
 } from '../../../src/edges/tracker/index.ts'
+import { trackerConfig } from './tracker-config.ts'
 import { type Cleanup, finallyDo, tempFolder } from '../../support/temp.ts'
 
 export const HASH = infoHash('a1'.repeat(20))
@@ -54,12 +53,6 @@ export function testClock(): TestClock {
   let offset = 0
   return { now: () => Date.now() + offset, pass: (ms) => void (offset += ms) }
 }
-
-export const trackerConfig = (overrides: Partial<TrackerConfig> = {}): TrackerConfig => ({
-  ...Value.Parse(trackerConfigSchema, Value.Create(trackerConfigSchema)),
-  udp_port: 0,
-  ...overrides,
-})
 
 /** Without `held` the box has `HASH` in part and no port: it is in no answer. */
 export async function startRoom(t: Cleanup, options: RoomOptions = {}): Promise<Room> {
