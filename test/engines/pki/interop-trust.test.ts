@@ -26,7 +26,7 @@ const programme = async (command: string, args: string[], input = ''): Promise<V
 
 async function visit(page: Page, { host, port, title }: TrustCase): Promise<Verdict> {
   try {
-    await page.goto(`https://${host}:${port}/`, { timeout: 10_000 })
+    await page.goto(`https://${host}:${port}/`, { timeout: 20_000 })
     return { taken: (await page.title()) === title, reason: await page.title() }
   } catch (error) {
     const reason = String(error)
