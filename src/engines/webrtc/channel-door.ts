@@ -39,19 +39,24 @@ function addressOf(host: string | undefined, digits: string | undefined): PeerAd
  * @param runDir folder for the socket, unless the path gets too long
  * @param maxChannels connections at a time
  */
-export function createChannelDoor(runDir: string, maxChannels: number, take: Take): ChannelDoor {
+export function createChannelDoor(
+  runDir: string,
+  maxChannels: number,
+  take: Take,
+  greetingMs = GREETING_MS,
+): ChannelDoor {
   const expected = new Set<string>()
   const strangers = new Set<Socket>()
   let server: Server | undefined
   let ownFolder: string | undefined
-  let path = ''
+  let opening: Promise<string> | undefined
   let refused = 0
 
   function admit(socket: Socket): void {
     strangers.add(socket)
     let head = Buffer.alloc(0)
     // Strangers never keep the process alive, and known ones are closed by the room.
-    const late = setTimeout(refuse, GREETING_MS).unref()
+    const late = setTimeout(refuse, greetingMs).unref()
 
     function leave(): void {
       clearTimeout(late)
@@ -93,27 +98,37 @@ export function createChannelDoor(runDir: string, maxChannels: number, take: Tak
     return join(ownFolder, NAME)
   }
 
+  async function listen(): Promise<string> {
+    const path = await pathFor()
+    // Left by a daemon that was killed: nobody else uses the name.
+    await rm(path, { force: true })
+    const opened = createServer(admit)
+    opened.maxConnections = maxChannels + MAX_STRANGERS
+    await new Promise<void>((listening, failed) => {
+      opened.once('error', failed)
+      opened.listen(path, listening)
+    })
+    // Running out of descriptors must not end the swarm role.
+    opened.on('error', () => undefined)
+    server = opened
+    await chmod(path, 0o600)
+    return path
+  }
+
   return {
     async open() {
-      if (server) return path
-      path = await pathFor()
-      // Left by a daemon that was killed: nobody else uses the name.
-      await rm(path, { force: true })
-      const opened = createServer(admit)
-      opened.maxConnections = maxChannels + MAX_STRANGERS
-      await new Promise<void>((listening, failed) => {
-        opened.once('error', failed)
-        opened.listen(path, listening)
+      opening ??= listen().catch((error: unknown) => {
+        opening = undefined
+        throw error
       })
-      // Running out of descriptors must not end the swarm role.
-      opened.on('error', () => undefined)
-      server = opened
-      await chmod(path, 0o600)
-      return path
+      return opening
     },
     expect: (key) => void expected.add(key),
     forget: (key) => void expected.delete(key),
     async close() {
+      // Who stops while it opens would leave it open for good.
+      await opening?.catch(() => undefined)
+      opening = undefined
       const closing = server
       server = undefined
       expected.clear()

@@ -27,7 +27,7 @@ const GROUP4 = '224.0.0.251'
 const GROUP6 = 'ff02::fb'
 // Whoever has just announced a name may wait a second before saying it again (RFC 6762 6).
 const LIMIT_MS = 1500
-const REPEAT_MS = [0, 250, 1000]
+const REPEAT_MS = [250, 1000]
 // A page with a handful of connections asks a handful of names; sockets stay for the next.
 const LINGER_MS = 5000
 const MAX_WAITING = 64
@@ -154,7 +154,9 @@ export function createMdns(
       resolve(address)
     }
     waiting.set(name, { promise, found })
+    // New sockets ask by themselves once they are bound.
     if (linger === undefined) for (const one of interfaces()) open(one)
+    else ask(name)
     clearTimeout(linger)
     linger = setTimeout(closeSockets, LINGER_MS).unref()
     void system(name).then((address) => {

@@ -37,9 +37,16 @@ export interface WebRtcLimits extends KeeperLimits {
   offerMs: number
   /** From the exchange of descriptions to the open channel. */
   connectMs: number
+  /** What is left in a stream whose far side is gone may be read for this long. */
+  unreadMs: number
 }
 
-export const webRtcLimits: WebRtcLimits = { ...keeperLimits, offerMs: 50_000, connectMs: 20_000 }
+export const webRtcLimits: WebRtcLimits = {
+  ...keeperLimits,
+  offerMs: 50_000,
+  connectMs: 20_000,
+  unreadMs: 30_000,
+}
 
 interface Link {
   key: string
@@ -110,8 +117,10 @@ export function createWebRtc(
       },
       onGone(key, why) {
         const link = links.get(key)
-        // An open channel ends with its stream, which may still hold what the far side sent.
-        if (link && !link.stream) drop(link, why)
+        if (!link) return
+        if (!link.stream) drop(link, why)
+        // It ends by itself once what the far side sent last is read, if somebody does.
+        else link.timer = setTimeout(drop, limits.unreadMs, link, why).unref()
       },
       onDeath() {
         for (const link of links.values()) drop(link, 'the process ended')
@@ -163,6 +172,8 @@ export function createWebRtc(
     await ending
     if (!isRunning) throw new WebRtcEnded('it was stopped')
     await keeper.ready()
+    // Given up while the child started: nobody would ever close it there.
+    if (!links.has(order.key)) throw new WebRtcEnded('it was closed meanwhile')
     return keeper.ask(order)
   }
 

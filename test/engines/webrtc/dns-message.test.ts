@@ -6,14 +6,14 @@ import { decodeAddresses, encodeQuery } from '../../../src/engines/webrtc/dns-me
 
 const NAME = 'ab.local'
 // 02 'ab' 05 'local' 00
-const WIRE = '02616205' + '6c6f63616c' + '00'
+const WIRE = '026162056c6f63616c00'
 
 /** A response with these records after the header. */
 const response = (count: number, records: string, flags = '8400') =>
   fromHex(`0000${flags}0000${count.toString(16).padStart(4, '0')}00000000${records}`)
 
 /** An A record of 10.77.0.2, the cache-flush bit set, 120 s, as Chromium sends it. */
-const RECORD = `${WIRE}00018001000000780004` + '0a4d0002'
+const RECORD = `${WIRE}000180010000007800040a4d0002`
 
 describe('Multicast DNS messages', () => {
   it('ask for both kinds of address in one packet', () => {
