@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { chmod, rm } from 'node:fs/promises'
 import { type IncomingMessage, type RequestListener, type Server, STATUS_CODES } from 'node:http'
 import { type ListenOptions, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import fastify, { type FastifyError, type FastifyInstance } from 'fastify'
 import { messageOf } from '../../base/errors.ts'
 import type { Component, Stats } from '../../base/ports/component.ts'
@@ -125,6 +126,8 @@ export function createApi(deps: ApiDeps, options: ApiOptions): Api {
   const counts: Stats = { requests_total: 0, errors_total: 0 }
   let app: FastifyInstance | undefined
   let servers: Server[] = []
+  /** The server forgets them, and yet would wait for them when it closes. */
+  const upgraded = new Set<Duplex>()
   let port = 0
 
   async function listenOnSocket(server: Server): Promise<void> {
@@ -140,7 +143,9 @@ export function createApi(deps: ApiDeps, options: ApiOptions): Api {
 
   async function stop(): Promise<void> {
     port = 0
-    await Promise.all(servers.splice(0).map(close))
+    const closed = servers.splice(0).map(close)
+    for (const socket of upgraded) socket.destroy()
+    await Promise.all(closed)
     const built = app
     app = undefined
     await built?.close()
@@ -172,6 +177,8 @@ export function createApi(deps: ApiDeps, options: ApiOptions): Api {
             if (!deps.tracker.answer(req, res)) built.routing(req, res)
           })
           server.on('upgrade', (req: IncomingMessage, socket, head) => {
+            upgraded.add(socket)
+            socket.once('close', () => upgraded.delete(socket))
             if (!deps.tracker.upgrade(req, socket, head)) {
               refuseSocket(socket, new NoRoute('upgrade', (req.url ?? '').slice(0, 200)))
             }

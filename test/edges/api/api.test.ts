@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { request } from 'node:http'
 import { stat } from 'node:fs/promises'
 import { connect } from 'node:net'
@@ -121,7 +122,10 @@ async function api(t: TestContext, options: Options = {}) {
         res.end('d14:failure reason2:noe')
         return true
       },
-      upgrade: () => false,
+      upgrade: (_, socket) => {
+        if (options.tracker === true) socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n')
+        return options.tracker === true
+      },
     },
     announceUrls: () => [],
     log: {
@@ -504,5 +508,16 @@ describe('metrics', () => {
     let text = ''
     for await (const chunk of socket) text += String(chunk)
     assert.match(text, /^HTTP\/1\.1 404 /)
+  })
+
+  it('stops although a browser still holds its WebSocket', async (t) => {
+    const { port, component } = await api(t, { tracker: true })
+    const socket = connect(port, '127.0.0.1')
+    socket.on('error', () => undefined)
+    const upgrade = `Host: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket`
+    socket.write(`GET /announce HTTP/1.1\r\n${upgrade}\r\n\r\n`)
+    await once(socket, 'data')
+    await component.stop()
+    if (!socket.closed) await once(socket, 'close')
   })
 })
