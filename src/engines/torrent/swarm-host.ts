@@ -163,7 +163,10 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
     const pass = pool._onConnection.bind(pool)
     const open = createReception({
       log,
-      isHere: (infoHash) => joined.get(infoHash)?.ready === true,
+      isHere(infoHash) {
+        const torrent = joined.get(infoHash)
+        return torrent?.ready === true && !torrent.destroyed
+      },
       canWake: (infoHash, host) => joined.has(infoHash) || events.canWake(infoHash, host),
       wake: async (infoHash) => (await events.wake(infoHash)) && isReady(infoHash),
       isTrusted: (host) => bandwidth.isExempt(host),
@@ -171,6 +174,7 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
     })
     reception?.stop()
     reception = open
+    joined.clear()
     pool._onConnection = (socket) => {
       if (bans.has(socket.remoteAddress ?? '')) socket.destroy()
       else open.receive(socket)

@@ -276,6 +276,18 @@ describe('many seeds', () => {
     assert.equal((await box.engine.torrents()).length, 1200)
   })
 
+  it('do not keep the engine from stopping while they wake', async (t) => {
+    const made = seeds(100)
+    const box = await boxWith(t, made, { lan_exempt: true })
+    const calls = made.map(async (one, index) => call(box.port, one, index))
+    await calls[0]
+    await box.engine.stop()
+    await Promise.all(calls)
+    assert.equal(await inMemory(box), 0)
+    await box.engine.start(new AbortController().signal)
+    await known(box, 100)
+  })
+
   it('are not woken by a stranger who names one after the other', async (t) => {
     const made = seeds(60)
     const box = await boxWith(t, made, { lan_exempt: false, grace: 60_000 })
