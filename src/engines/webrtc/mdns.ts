@@ -20,6 +20,8 @@ export interface MdnsOptions {
   /** Whom to ask as well; the Avahi daemon by default. */
   system?: (name: string) => Promise<string | undefined>
   limitMs?: number
+  /** Where to ask; every interface by default. */
+  interfaces?: () => Interface[]
 }
 
 const PORT = 5353
@@ -33,6 +35,8 @@ const LINGER_MS = 5000
 const MAX_WAITING = 64
 const MAX_CACHED = 128
 const MAX_CACHE_MS = 60_000
+// RFC 6762 10: records that hold an address live for two minutes.
+const DEFAULT_TTL_SECONDS = 120
 const MAX_INTERFACES = 8
 
 interface Waiting {
@@ -52,7 +56,7 @@ interface Interface {
   local: string
 }
 
-function interfaces(): Interface[] {
+function allInterfaces(): Interface[] {
   const found = new Map<string, Interface>()
   for (const [name, addresses] of Object.entries(networkInterfaces())) {
     for (const { family, address } of addresses ?? []) {
@@ -65,7 +69,7 @@ function interfaces(): Interface[] {
 
 export function createMdns(
   { log, clock }: { log: Log; clock: Clock },
-  { system = askAvahi, limitMs = LIMIT_MS }: MdnsOptions = {},
+  { system = askAvahi, limitMs = LIMIT_MS, interfaces = allInterfaces }: MdnsOptions = {},
 ): Mdns {
   const waiting = new Map<string, Waiting>()
   const cache = new Map<string, { address: string; until: number }>()
@@ -160,7 +164,9 @@ export function createMdns(
     clearTimeout(linger)
     linger = setTimeout(closeSockets, LINGER_MS).unref()
     void system(name).then((address) => {
-      if (address !== undefined) found(address)
+      if (address === undefined) return
+      remember(name, address, DEFAULT_TTL_SECONDS)
+      found(address)
     })
     return promise
   }
