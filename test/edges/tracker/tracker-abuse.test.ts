@@ -258,6 +258,15 @@ describe('the memory of the tracker', () => {
     assert.equal((await restart()).tracker.stats()['peers'], 1)
   })
 
+  it('has the last whole file after it was killed while it wrote the next', async (t) => {
+    const { room, restart } = await filled(t)
+    await room.stop()
+    await writeFile(join(room.statePath, 'swarms.benc.tmp'), 'half of it')
+    const again = await restart()
+    assert.equal(again.tracker.stats()['peers'], 2)
+    assert.deepEqual(again.log.warnings, [])
+  })
+
   it('leaves nothing behind where nothing happened', async (t) => {
     const room = await startRoom(t, own())
     await room.stop()
