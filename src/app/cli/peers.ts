@@ -31,10 +31,13 @@ export const peerTable = (peers: readonly PeerInfo[]): string =>
     ]),
   )
 
+const limit = ({ limited }: TorrentStatus): string =>
+  limited === undefined ? '' : ` to the house only: its ${limited} is reached`
+
 function describe({ infoHash, status, peers }: Answer): string {
   if (!status) return `${infoHash}\nthis box does not have the torrent`
   const share = status.totalBytes === 0 ? 1 : status.verifiedBytes / status.totalBytes
-  const head = `${infoHash}  ${formatSize(status.verifiedBytes)} of ${formatSize(status.totalBytes)} (${Math.floor(share * 100)} %)${status.seeding ? ', seeded' : ''}`
+  const head = `${infoHash}  ${formatSize(status.verifiedBytes)} of ${formatSize(status.totalBytes)} (${Math.floor(share * 100)} %)${status.seeding ? ', seeded' : ''}${limit(status)}`
   return peers.length === 0 ? `${head}\nno peers now` : `${head}\n\n${peerTable(peers)}`
 }
 
