@@ -59,7 +59,8 @@ export const badRequest = (reason: string): Refusal => ({
 export const NOT_TRACKED: Refusal = {
   refused: 'not_tracked',
   reason: 'this tracker does not track this torrent',
-  retryMinutes: 60,
+  // Not longer: a box that has just started does not know yet what it holds.
+  retryMinutes: 5,
 }
 export const TOO_OFTEN: Refusal = {
   refused: 'too_often',
@@ -69,7 +70,7 @@ export const TOO_OFTEN: Refusal = {
 export const FULL: Refusal = {
   refused: 'full',
   reason: 'this tracker has no room for another torrent',
-  retryMinutes: 60,
+  retryMinutes: 30,
 }
 
 /** A peer that is in no table: the box itself. */

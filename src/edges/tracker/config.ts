@@ -28,9 +28,14 @@ export const trackerConfigSchema = Type.Object(
       maxItems: 100_000,
       description: 'Infohashes tracked besides those of the box, with `access: list`.',
     }),
-    public_hosts: texts(
-      [],
-      'Host names or addresses others reach the tracker by, for magnets and torrents; those in the house need none.',
+    public_hosts: Type.Array(
+      Type.String({ pattern: '^[A-Za-z0-9._:-]{1,253}$|^\\[[0-9A-Fa-f:.]{2,45}\\]$' }),
+      {
+        default: [],
+        maxItems: 16,
+        description:
+          'Host names or addresses others reach the tracker by, for magnets and torrents; those in the house need none.',
+      },
     ),
     trusted_proxies: texts(
       [],

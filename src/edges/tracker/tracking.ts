@@ -1,6 +1,6 @@
 /** What every transport asks: may this torrent be tracked here, who is in its swarm, who else should know. */
 import type { InfoHash } from '../../base/hashes.ts'
-import { addressBytes, HOUSE, isMapped, PUBLIC, reachOf } from './address.ts'
+import { addressBytes, HOUSE, isMapped, LINK, PUBLIC, reachOf } from './address.ts'
 import {
   type Announce,
   type Answer,
@@ -114,6 +114,8 @@ export function createTracking(
     // Two who have all of it have nothing to say to each other.
     if (held === 'whole' && left === 0) return
     if (outcome.slot < 0 || outcome.idle < MEET_AGAIN_SECONDS) return
+    // Without its zone nobody can dial it.
+    if (asker.reach === LINK && !asker.v4) return
     deps.introductions.add(infoHash, asker.host, port)
   }
 

@@ -430,7 +430,7 @@ describe('the tracker over HTTP', () => {
     const room = await startRoom(t, own())
     const answer = await announce(room, { hash: OTHER_HASH })
     assert.match(textOf(answer, 'failure reason'), /does not track/)
-    assert.equal(answer.get('retry in'), 60)
+    assert.equal(answer.get('retry in'), 5)
     const files = dict((await ask(room, `/scrape?info_hash=${escapedHash(OTHER_HASH)}`)).body).get(
       'files',
     )
