@@ -10,9 +10,10 @@ import type { SwarmConfig } from '../../../src/engines/torrent/index.ts'
 import { encodeHandshake } from '../../../src/engines/torrent/wire-reader.ts'
 import { libtorrentLeech } from '../../support/libtorrent.ts'
 import { type Cleanup, finallyDo, tempFolder } from '../../support/temp.ts'
-import { layDown, makeTorrentOf, type MadeTorrent, pattern } from '../../support/torrents.ts'
+import { makeTorrentOf, type MadeTorrent, pattern } from '../../support/torrents.ts'
 import { until } from '../../support/until.ts'
-import { loopback, startEngine } from './support.ts'
+import { createFakeWebRtcNet } from '../../fakes/web-rtc.ts'
+import { introduce, loopback, seedIn, startEngine } from './support.ts'
 
 const PIECE = 32 * 1024
 const signal = () => AbortSignal.timeout(30_000)
@@ -20,9 +21,7 @@ const whole = (length: number) => ({ start: 0, end: length })
 
 async function seeder(t: Cleanup, made: MadeTorrent, config: Partial<SwarmConfig> = {}) {
   const box = await startEngine(t, config)
-  await layDown(box.layout.torrents, made)
-  await box.engine.add(made.info, { verified: true })
-  await box.engine.seed(made.infoHash)
+  await seedIn(box, made)
   return box
 }
 
@@ -82,6 +81,29 @@ it('shares the upload limit with a libtorrent peer of the same moment', async (t
   assert.ok(given >= content.length)
   // What each of them had was had from the other as well; the box gave at its pace.
   assert.ok(took >= (given - 800_000) / 500_000 - 0.2, `${took} s for ${given}`)
+})
+
+it('holds browsers to a limit of their own', async (t) => {
+  const net = createFakeWebRtcNet()
+  const webrtc = net.peer()
+  const content = pattern(15 * PIECE)
+  const made = makeTorrentOf(content)
+  const box = await startEngine(t, { webrtc_upload_limit: 200_000 }, { webrtc: net.peer() })
+  await seedIn(box, made)
+  const browser = await startEngine(t, {}, { webrtc })
+  await browser.engine.add(made.info)
+  const took = await seconds(async () => {
+    const wanting = browser.engine.want(made.infoHash, 0, whole(content.length), 'now', signal())
+    assert.ok(await introduce(webrtc, box.engine, made.infoHash))
+    await wanting
+  })
+  assert.ok(took >= (content.length - 50_000) / 200_000 - 0.1, `${took}`)
+  const reader = await startEngine(t)
+  await reader.engine.add(made.info, { hints: loopback(box.port) })
+  const fast = await seconds(async () =>
+    reader.engine.want(made.infoHash, 0, whole(content.length), 'now', signal()),
+  )
+  assert.ok(fast < took, `${fast} beside ${took}`)
 })
 
 it('does not limit the own network while it is exempt', async (t) => {
