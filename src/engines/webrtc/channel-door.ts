@@ -16,7 +16,13 @@ export interface ChannelDoor {
   refused(): number
 }
 
-type Take = (key: string, stream: Socket, address: PeerAddress | undefined) => void
+/** @param greetingBytes what of `stream.bytesRead` was not the far side's */
+type Take = (
+  key: string,
+  stream: Socket,
+  address: PeerAddress | undefined,
+  greetingBytes: number,
+) => void
 
 // Linux: sun_path has 108 bytes, the last one 0; Node cuts a longer one off without a word.
 const MAX_SOCKET_PATH = 107
@@ -83,7 +89,7 @@ export function createChannelDoor(
       leave()
       socket.off('close', refuse)
       if (end + 1 < head.length) socket.unshift(head.subarray(end + 1))
-      take(key, socket, addressOf(host, port))
+      take(key, socket, addressOf(host, port), end + 1)
     }
     // Whatever goes wrong with it closes it, and that is what its owner looks at.
     socket.on('error', () => undefined)

@@ -56,6 +56,7 @@ interface Link {
   timer: NodeJS.Timeout | undefined
   headStart: NodeJS.Timeout | undefined
   stream: Socket | undefined
+  greetingBytes: number
 }
 
 const MAX_OFFERS_AT_ONCE = 10
@@ -141,6 +142,7 @@ export function createWebRtc(
       timer: undefined,
       headStart: undefined,
       stream: undefined,
+      greetingBytes: 0,
     }
     links.set(key, link)
     door.expect(key)
@@ -186,7 +188,12 @@ export function createWebRtc(
     }, limits.connectMs).unref()
   }
 
-  function onStream(key: string, stream: Socket, address: PeerAddress | undefined): void {
+  function onStream(
+    key: string,
+    stream: Socket,
+    address: PeerAddress | undefined,
+    greetingBytes: number,
+  ): void {
     const link = links.get(key)
     if (!link || link.stream) {
       stream.destroy()
@@ -195,9 +202,10 @@ export function createWebRtc(
     clearTimeout(link.timer)
     if (link.offerId !== undefined) offers.delete(link.offerId)
     link.stream = stream
+    link.greetingBytes = greetingBytes
     counts.opened += 1
     stream.once('close', () => {
-      counts.in += stream.bytesRead
+      counts.in += stream.bytesRead - greetingBytes
       counts.out += stream.bytesWritten
       drop(link, 'closed')
     })
@@ -338,19 +346,23 @@ export function createWebRtc(
       take = taker
     },
     stats() {
-      const open = [...links.values()].flatMap((link) => link.stream ?? [])
-      const sum = (of: (stream: Socket) => number) =>
-        open.reduce((total, stream) => total + of(stream), 0)
+      let [channels, received, sent] = [0, counts.in, counts.out]
+      for (const { stream, greetingBytes } of links.values()) {
+        if (!stream) continue
+        channels += 1
+        received += stream.bytesRead - greetingBytes
+        sent += stream.bytesWritten
+      }
       return {
         connections: links.size,
-        channels: open.length,
+        channels,
         offers_pending: offers.size,
         offers_expired: counts.offersExpired,
         channels_opened: counts.opened,
         channels_failed: counts.failed,
         bad_sdp: counts.badSdp,
-        bytes_received: counts.in + sum((stream) => stream.bytesRead),
-        bytes_sent: counts.out + sum((stream) => stream.bytesWritten),
+        bytes_received: received,
+        bytes_sent: sent,
         strangers_refused: door.refused(),
         child_starts: counts.starts,
         child_deaths: keeper.deaths(),

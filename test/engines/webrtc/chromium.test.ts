@@ -72,6 +72,18 @@ describe('Chromium in the same household', { skip }, () => {
     await page.call('close')
   })
 
+  it('may send text and the largest message, and gets no second channel', async () => {
+    const page = await newPage()
+    await page.call('accept', await room.answer(await page.call<string>('offer')))
+    await page.call('opened')
+    const before = await room.stats()
+    assert.equal(await page.call('misuse'), true)
+    const wanted = (before['bytes_received'] ?? 0) + 4 + 262_144
+    await until('all is there', async () => (await room.stats())['bytes_received'] === wanted)
+    assert.equal((await room.stats())['child_deaths'], 0)
+    await page.call('close')
+  })
+
   it('was never a reason to send a packet to the world', async () => {
     assert.equal(leaving(), '')
     // What would have been seen: an address of the world in a description.

@@ -103,6 +103,7 @@ describe('an open channel', () => {
     here.stream.end('bye')
     await until('it is closed', () => stat(a, 'connections') + stat(b, 'connections') === 0)
     assert.equal(stat(a, 'bytes_sent'), 3)
+    assert.equal(stat(b, 'bytes_received'), 3)
   })
 
   it('is closed where nobody takes it, or who takes it throws', async (t) => {
