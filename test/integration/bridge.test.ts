@@ -33,11 +33,12 @@ describe('the box between a browser and a TCP peer', { skip }, () => {
       upLimit: MEGABYTE / 2,
     })
     const box = await createTestDaemon(t, own)
+    // Before the box has anything: it is ready when the first piece comes.
+    const page = await chromiumPeer(t, c)
     const from = `magnet:?xt=urn:btih:${made.infoHash}&x.pe=${s.address}:${seed.port}`
     await openMagnet(box, from, made.infoHash)
     await box.json('pin', made.infoHash)
 
-    const page = await chromiumPeer(t, c)
     const tracker = `ws://${own.address}:${box.port('gateway')}/announce`
     const magnet = `magnet:?xt=urn:btih:${made.infoHash}&tr=${encodeURIComponent(tracker)}`
     const got = page.take(magnet)
