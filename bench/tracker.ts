@@ -224,10 +224,15 @@ async function main(run: Bench): Promise<void> {
     unit: 'MB',
     atMost: 120,
   })
-  const paced = await load(large.ports.udp, 'rate', 5, MANY_TORRENTS, MANY_PEERS, RATE)
+  const slowest: number[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    const paced = await load(large.ports.udp, 'rate', 4, MANY_TORRENTS, MANY_PEERS, RATE)
+    run.say(`  p50 ${paced.p50} ms, p99 ${paced.p99} ms`)
+    slowest.push(paced.p99 ?? Number.NaN)
+  }
   run.report({
     what: 'an announce at 2,000 a second, p99',
-    value: paced.p99 ?? Number.NaN,
+    value: median(slowest),
     unit: 'ms',
     atMost: 20,
   })
