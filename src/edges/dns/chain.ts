@@ -1,0 +1,45 @@
+/** Who answers, in which order. To add a rule is to add a file to `handlers/` and a line here. */
+import { type DnsName, foldName } from '../../base/dns/name.ts'
+import type { DnsUpstream } from '../../base/ports/dns-upstream.ts'
+import type { DnsConfig } from './config.ts'
+import { createBtlinkNames } from './handlers/btlink-names.ts'
+import { createForward, type Forward } from './handlers/forward.ts'
+import { createLocalRecords } from './handlers/local-records.ts'
+import { createPolicy } from './handlers/policy.ts'
+import { createSpecialNames } from './handlers/special-names.ts'
+import type { Handler } from './reply.ts'
+import { nameOf } from './zone.ts'
+
+export interface ChainDeps {
+  upstream: Pick<DnsUpstream, 'ask'>
+  /** Monotonic ms. */
+  now: () => number
+  /** The top-level domain of content names. */
+  tld: string
+  /** Domains that the upstream sends to servers of their own, folded. */
+  routed: readonly DnsName[]
+}
+
+export interface Chain {
+  handlers: readonly Handler[]
+  forward: Forward
+}
+
+export function createChain({ upstream, now, tld, routed }: ChainDeps, config: DnsConfig): Chain {
+  const host = nameOf(config.hostname === '' ? `ns.${tld}` : config.hostname)
+  const allowed = [...config.allow_private.map((text) => foldName(nameOf(text))), ...routed]
+  const privateZones = config.block_private ? allowed : undefined
+  const forward = createForward({ upstream, now, privateZones }, config)
+  const handlers = [
+    // First what is refused whatever its name, so that nobody below has to think of it.
+    createPolicy(),
+    // No record of the household may take a content name away, nor may the internet.
+    createBtlinkNames(tld, host),
+    // What the household wrote comes before what the standards say of the same name.
+    createLocalRecords(config.records, config.link_records, host),
+    // Before forwarding: these must not leave the house.
+    createSpecialNames({ host, routed }, config),
+    forward,
+  ]
+  return { handlers, forward }
+}

@@ -1,0 +1,170 @@
+/** The resolver as a part of the daemon: its listeners on every address of the house, and what they share. */
+import { foldName } from '../../base/dns/name.ts'
+import { messageOf } from '../../base/errors.ts'
+import { ipBytes } from '../../base/ip-address.ts'
+import type { Component, Health, Stats } from '../../base/ports/component.ts'
+import type { DnsUpstream } from '../../base/ports/dns-upstream.ts'
+import type { Log } from '../../base/ports/log.ts'
+import { createBoxAddresses, type Interfaces } from './box-addresses.ts'
+import { createChain } from './chain.ts'
+import type { DnsConfig } from './config.ts'
+import { DnsBadNetwork, DnsOpenResolver } from './errors.ts'
+import { createGuard } from './guard.ts'
+import { createNetworks, HOUSE } from './networks.ts'
+import { createResolver } from './resolver.ts'
+import { createConnections, listenTcp } from './server-tcp.ts'
+import { type Listening, listenUdp, type ServerDeps } from './server-udp.ts'
+import { nameOf } from './zone.ts'
+
+export interface DnsDeps {
+  log: Log
+  upstream: Pick<DnsUpstream, 'ask'>
+  /** The top-level domain of content names. */
+  tld: string
+  /** Domains that the upstream has servers of their own for. */
+  routed?: readonly string[]
+  /** Monotonic ms. */
+  now?: () => number
+  interfaces?: Interfaces
+  /** How often addresses that came or went are looked for. */
+  watchMs?: number
+}
+
+export interface Dns extends Component {
+  /** Where it answers now. */
+  listening(): { address: string; port: number }[]
+  stats(): Stats
+}
+
+const WATCH_MS = 10_000
+const PORT_TRIES = 20
+
+interface Place {
+  udp: Listening
+  tcp: Listening
+}
+
+/** @throws DnsBadRecord, DnsBadNetwork */
+export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
+  const { log, upstream, tld } = deps
+  const now = deps.now ?? (() => performance.now())
+  const routed = (deps.routed ?? []).map((text) => foldName(nameOf(text)))
+  const addresses = createBoxAddresses(now, deps.interfaces)
+  const guard = createGuard({ now, networks: () => addresses.networks() }, config)
+  const { handlers, forward } = createChain({ upstream, now, tld, routed }, config)
+  const resolver = createResolver({ log, handlers })
+  const connections = createConnections(config, now)
+  const server: ServerDeps = { log, resolver, guard, addresses, now }
+  const places = new Map<string, Place>()
+  const house = createNetworks(HOUSE)
+  let watch: NodeJS.Timeout | undefined
+  let port = config.port
+  let isRunning = false
+
+  function wanted(): string[] {
+    const texts = config.listen.flatMap((text) => (text === 'auto' ? addresses.ofTheHouse() : text))
+    return [...new Set(texts)]
+  }
+
+  /** @throws DnsBadNetwork, DnsOpenResolver */
+  function check(): void {
+    for (const text of config.listen) {
+      if (text === 'auto') continue
+      const bytes = ipBytes(text)
+      if (bytes === undefined) throw new DnsBadNetwork(text)
+      const isPrivate = house.has(bytes)
+      if (!isPrivate && config.allow.length === 0) throw new DnsOpenResolver(text)
+    }
+  }
+
+  async function open(address: string): Promise<void> {
+    const udp = await listenUdp(server, address, port, config.discard_after)
+    // Port 0 is picked once: clients expect TCP, and every address, at the same one.
+    port = udp.port
+    try {
+      const tcp = await listenTcp(server, { address, port }, connections, config)
+      places.set(address, { udp, tcp })
+    } catch (error) {
+      await udp.close()
+      throw error
+    }
+  }
+
+  /** Port 0 must be free for both protocols at every address: one that is not is given back. */
+  async function openAll(list: readonly string[]): Promise<void> {
+    for (let left = config.port === 0 ? PORT_TRIES : 1; ; left--) {
+      try {
+        for (const address of list) await open(address)
+        return
+      } catch (error) {
+        if (left <= 1) throw error
+        await Promise.all([...places.keys()].map(close))
+        port = config.port
+      }
+    }
+  }
+
+  async function close(address: string): Promise<void> {
+    const place = places.get(address)
+    places.delete(address)
+    await Promise.all([place?.udp.close(), place?.tcp.close()])
+  }
+
+  /** Follows the machine's addresses; what cannot be bound now is tried again. */
+  async function follow(): Promise<void> {
+    const list = wanted()
+    for (const address of places.keys()) if (!list.includes(address)) await close(address)
+    for (const address of list) {
+      if (places.has(address) || !isRunning) continue
+      await open(address).catch((error: unknown) =>
+        log.warn({ address, error: messageOf(error) }, 'cannot answer DNS at an address'),
+      )
+    }
+  }
+
+  function schedule(): void {
+    watch = setTimeout(() => {
+      void follow().finally(() => {
+        if (isRunning) schedule()
+      })
+    }, deps.watchMs ?? WATCH_MS)
+    watch.unref()
+  }
+
+  return {
+    name: 'dns',
+    async start() {
+      check()
+      isRunning = true
+      const list = wanted()
+      try {
+        await openAll(list)
+      } catch (error) {
+        await this.stop()
+        throw error
+      }
+      schedule()
+      log.info({ addresses: list, port }, 'answers DNS')
+    },
+    async stop() {
+      isRunning = false
+      clearTimeout(watch)
+      forward.stop()
+      connections.destroyAll()
+      await Promise.all([...places.keys()].map(close))
+    },
+    listening: () => [...places.keys()].map((address) => ({ address, port })),
+    health(): Health {
+      return places.size === 0
+        ? { status: 'down', score: 0, detail: 'answers at no address' }
+        : { status: 'ok', score: 100 }
+    },
+    stats: () => ({
+      ...resolver.stats,
+      ...forward.stats(),
+      ...guard.stats,
+      connections: connections.size(),
+      connectionsRefused: connections.stats.refused,
+    }),
+  }
+}

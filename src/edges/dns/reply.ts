@@ -1,0 +1,170 @@
+/** Answers on their way out: made on the spot, or kept as bytes and patched for whoever asks. */
+import {
+  FLAG,
+  MAX_MESSAGE_BYTES,
+  PLAIN_UDP_BYTES,
+  SAFE_UDP_BYTES,
+  TYPE,
+} from '../../base/dns/codes.ts'
+import type { Query } from '../../base/dns/decode-query.ts'
+import {
+  type ExtendedError,
+  extendedErrorOption,
+  keepaliveOption,
+  ourEdns,
+} from '../../base/dns/edns.ts'
+import { encodeMessage } from '../../base/dns/encode-message.ts'
+import type { EdnsOption, ResourceRecord } from '../../base/dns/message.ts'
+import type { BoxAddresses } from './box-addresses.ts'
+
+export interface Asked {
+  query: Query
+  /** Under which addresses this client finds the box. */
+  box: BoxAddresses
+}
+
+/** An answer of our own. */
+export interface Made {
+  kind: 'made'
+  rcode: number
+  /** AA where we are the authority. */
+  isOurs: boolean
+  answers: readonly ResourceRecord[]
+  authority: readonly ResourceRecord[]
+  error?: ExtendedError
+}
+
+/** An answer of somebody else, as it is kept. */
+export interface Kept {
+  kind: 'kept'
+  /** Without OPT; the name of its question is replaced by the client's spelling. */
+  bytes: Uint8Array
+  ttlOffsets: readonly number[]
+  /** Taken off each TTL. */
+  ageSeconds: number
+  /** In the place of each TTL, for answers whose time is over. */
+  staleTtl?: number
+  isAuthentic: boolean
+  error?: ExtendedError | undefined
+}
+
+/** No answer at all. */
+export interface Silence {
+  kind: 'silence'
+}
+
+export type Reply = Made | Kept | Silence
+
+/** One rule of the chain. */
+export interface Handler {
+  readonly name: string
+  /** Undefined where the question is somebody else's. */
+  answer(asked: Asked): Reply | Promise<Reply> | undefined
+}
+
+export interface Way {
+  transport: 'udp' | 'tcp'
+  /** How long we keep idle connections. */
+  idleMs: number
+}
+
+const OPT_BYTES = 11
+const COPIED = FLAG.RD | FLAG.CD
+
+/** T2: no client gets more over UDP than what passes any path, whatever it says it takes. */
+const roomFor = (query: Query, { transport }: Way): number => {
+  if (transport === 'tcp') return MAX_MESSAGE_BYTES
+  if (query.edns === undefined) return PLAIN_UDP_BYTES
+  return Math.min(SAFE_UDP_BYTES, Math.max(PLAIN_UDP_BYTES, query.edns.payloadBytes))
+}
+
+function optionsFor(query: Query, way: Way, error: ExtendedError | undefined): EdnsOption[] {
+  const options: EdnsOption[] = error ? [extendedErrorOption(error)] : []
+  if (way.transport === 'tcp' && query.edns?.keepalive === true) {
+    options.push(keepaliveOption(way.idleMs))
+  }
+  return options
+}
+
+/** The bytes of a reply to the query in `packet`; undefined for silence. */
+export function encodeReply(
+  packet: Uint8Array,
+  query: Query,
+  reply: Reply,
+  way: Way,
+): Uint8Array | undefined {
+  if (reply.kind === 'silence') return undefined
+  return reply.kind === 'made'
+    ? encodeMade(query, reply, way)
+    : encodeKept(packet, query, reply, way)
+}
+
+function encodeMade(query: Query, reply: Made, way: Way): Uint8Array {
+  const { rcode, answers, authority, isOurs, error } = reply
+  const { edns } = query
+  const base = {
+    id: query.id,
+    flags: FLAG.QR | FLAG.RA | (query.flags & COPIED) | (isOurs ? FLAG.AA : 0),
+    rcode,
+    questions: [{ name: query.name, type: query.type, class: query.class }],
+    answers,
+    authority,
+    additional: [],
+  }
+  const message = edns
+    ? { ...base, edns: ourEdns(optionsFor(query, way, error), edns.dnssecOk) }
+    : base
+  return encodeMessage(message, roomFor(query, way)).bytes
+}
+
+function encodeKept(packet: Uint8Array, query: Query, reply: Kept, way: Way): Uint8Array {
+  const { bytes, ttlOffsets, ageSeconds, staleTtl } = reply
+  const { edns } = query
+  const options = edns === undefined ? [] : optionsFor(query, way, reply.error)
+  const optBytes =
+    edns === undefined ? 0 : options.reduce((sum, { data }) => sum + 4 + data.length, OPT_BYTES)
+  const isCut = bytes.length + optBytes > roomFor(query, way)
+  const bodyBytes = isCut ? query.questionEnd : bytes.length
+  const out = Buffer.allocUnsafe(bodyBytes + optBytes)
+  out.set(isCut ? bytes.subarray(0, bodyBytes) : bytes)
+  // 0x20: the question goes back as it came, and names that point at it with it.
+  out.set(packet.subarray(12, query.questionEnd), 12)
+  out.writeUInt16BE(query.id, 0)
+  const wantsAuthentic = (query.flags & FLAG.AD) !== 0 || edns?.dnssecOk === true
+  out.writeUInt16BE(
+    (out.readUInt16BE(2) & ~(COPIED | FLAG.AD)) |
+      (query.flags & COPIED) |
+      (reply.isAuthentic && wantsAuthentic ? FLAG.AD : 0) |
+      (isCut ? FLAG.TC : 0),
+    2,
+  )
+  if (isCut) out.fill(0, 6, 12)
+  else {
+    for (const at of ttlOffsets) {
+      out.writeUInt32BE(staleTtl ?? Math.max(0, out.readUInt32BE(at) - ageSeconds), at)
+    }
+  }
+  if (edns !== undefined) writeOpt(out, bodyBytes, options, edns.dnssecOk)
+  return out
+}
+
+function writeOpt(
+  out: Buffer,
+  start: number,
+  options: readonly EdnsOption[],
+  dnssecOk: boolean,
+): void {
+  out.writeUInt16BE(1, 10)
+  let at = out.writeUInt8(0, start)
+  at = out.writeUInt16BE(TYPE.OPT, at)
+  at = out.writeUInt16BE(SAFE_UDP_BYTES, at)
+  at = out.writeUInt16BE(0, at)
+  at = out.writeUInt16BE(dnssecOk ? 0x8000 : 0, at)
+  at = out.writeUInt16BE(out.length - start - OPT_BYTES, at)
+  for (const { code, data } of options) {
+    at = out.writeUInt16BE(code, at)
+    at = out.writeUInt16BE(data.length, at)
+    out.set(data, at)
+    at += data.length
+  }
+}

@@ -1,0 +1,67 @@
+/** Packet in, packet out: the verdict on a query, the chain, and the bytes of the reply. */
+import { SAFE_UDP_BYTES } from '../../base/dns/codes.ts'
+import { decodeQuery, encodeRefusal, type Query } from '../../base/dns/decode-query.ts'
+import { RCODE } from '../../base/dns/codes.ts'
+import { textOfName } from '../../base/dns/name.ts'
+import { messageOf } from '../../base/errors.ts'
+import type { Log } from '../../base/ports/log.ts'
+import type { BoxAddresses } from './box-addresses.ts'
+import { encodeReply, type Handler, type Reply, type Way } from './reply.ts'
+import { refused } from './zone.ts'
+
+export interface ResolverDeps {
+  log: Log
+  handlers: readonly Handler[]
+}
+
+export type Packet = Uint8Array | undefined
+
+export function createResolver({ log, handlers }: ResolverDeps) {
+  const stats = { queries: 0, dropped: 0, refused: 0, failures: 0 }
+
+  function replyTo(query: Query, box: BoxAddresses): Reply | Promise<Reply> {
+    for (const handler of handlers) {
+      const reply = handler.answer({ query, box })
+      if (reply !== undefined) return reply
+    }
+    return refused(RCODE.REFUSED)
+  }
+
+  function failed(query: Query, error: unknown): Reply {
+    stats.failures++
+    const name = textOfName(query.name)
+    log.error(
+      { name, type: query.type, error: messageOf(error) },
+      'a question could not be answered',
+    )
+    return refused(RCODE.SERVFAIL)
+  }
+
+  return {
+    stats,
+    /** At once where nobody else has to be asked. Never throws. */
+    answer(packet: Uint8Array, box: BoxAddresses, way: Way): Packet | Promise<Packet> {
+      const query = decodeQuery(packet)
+      if (query.kind === 'drop') {
+        stats.dropped++
+        return undefined
+      }
+      if (query.kind === 'refuse') {
+        stats.refused++
+        return encodeRefusal(packet, query, SAFE_UDP_BYTES)
+      }
+      stats.queries++
+      try {
+        const reply = replyTo(query, box)
+        if (!(reply instanceof Promise)) return encodeReply(packet, query, reply, way)
+        return reply
+          .catch((error: unknown) => failed(query, error))
+          .then((late) => encodeReply(packet, query, late, way))
+      } catch (error) {
+        return encodeReply(packet, query, failed(query, error), way)
+      }
+    },
+  }
+}
+
+export type Resolver = ReturnType<typeof createResolver>

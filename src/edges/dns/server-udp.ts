@@ -1,0 +1,98 @@
+/** One UDP socket of one address, so that a reply leaves from where its question came to. */
+import { createSocket, type Socket } from 'node:dgram'
+import { messageOf } from '../../base/errors.ts'
+import type { Log } from '../../base/ports/log.ts'
+import type { BoxAddressBook } from './box-addresses.ts'
+import { DnsBindFailed } from './errors.ts'
+import type { Guard } from './guard.ts'
+import type { Packet, Resolver } from './resolver.ts'
+
+export interface ServerDeps {
+  log: Log
+  resolver: Resolver
+  guard: Guard
+  addresses: BoxAddressBook
+  /** Monotonic ms. */
+  now: () => number
+}
+
+export interface Listening {
+  readonly address: string
+  readonly port: number
+  close(): Promise<void>
+}
+
+/** Questions of all clients that wait for other servers: beyond, the house has another problem. */
+const MAX_WAITING = 2000
+const RECEIVE_BUFFER_BYTES = 1024 * 1024
+
+export async function listenUdp(
+  deps: ServerDeps,
+  address: string,
+  port: number,
+  discardAfterMs: number,
+): Promise<Listening> {
+  const { log, resolver, guard, addresses, now } = deps
+  const family = address.includes(':') ? 6 : 4
+  const socket: Socket = createSocket({
+    type: family === 6 ? 'udp6' : 'udp4',
+    ipv6Only: family === 6,
+    // Literals need no resolver; without this each send would pass through one.
+    lookup: (host, _options, done) => {
+      done(null, host, family)
+    },
+  })
+  const way = { transport: 'udp', idleMs: 0 } as const
+  let waiting = 0
+  let isClosed = false
+
+  function send(packet: Packet, toPort: number, to: string): void {
+    if (packet === undefined || isClosed) return
+    // A client that is gone is no news.
+    socket.send(packet, 0, packet.length, toPort, to, () => undefined)
+  }
+
+  socket.on('message', (packet, from) => {
+    if (!guard.admits(from.address, from.port) || waiting >= MAX_WAITING) return
+    const reply = resolver.answer(packet, addresses.seenFrom(address), way)
+    if (!(reply instanceof Promise)) {
+      send(reply, from.port, from.address)
+      return
+    }
+    const askedAt = now()
+    waiting++
+    void reply.then((late) => {
+      waiting--
+      // DNSBomb (CVE-2024-33655): answers that were saved up must not come as one wave.
+      if (now() - askedAt < discardAfterMs) send(late, from.port, from.address)
+    })
+  })
+
+  await new Promise<void>((done, fail) => {
+    socket.once('error', (error) =>
+      fail(new DnsBindFailed(`${address} port ${port}`, error.message)),
+    )
+    socket.bind({ address, port, exclusive: true }, done)
+  }).catch((error: unknown) => {
+    socket.close()
+    throw error
+  })
+  socket.removeAllListeners('error')
+  socket.on('error', (error) =>
+    log.warn({ error: error.message }, 'a DNS socket reports a failure'),
+  )
+  try {
+    socket.setRecvBufferSize(RECEIVE_BUFFER_BYTES)
+  } catch (error) {
+    log.debug({ error: messageOf(error) }, 'the receive buffer keeps its size')
+  }
+  return {
+    address,
+    port: socket.address().port,
+    async close() {
+      if (isClosed) return
+      isClosed = true
+      await new Promise<void>((done) => void socket.close(done))
+    },
+  }
+}

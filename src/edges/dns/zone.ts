@@ -1,0 +1,79 @@
+/** Answers of an authority: the records each zone of ours has, and how it says no. */
+import { CLASS, RCODE, TYPE } from '../../base/dns/codes.ts'
+import type { ResourceRecord } from '../../base/dns/message.ts'
+import { type DnsName, nameOfText, ROOT } from '../../base/dns/name.ts'
+import { nameData, soaData } from '../../base/dns/record-data.ts'
+import type { Asked, Made } from './reply.ts'
+
+/** Addresses of a house change when its router restarts. */
+export const OUR_TTL = 60
+const DAY = 86_400
+
+/** A name that is known to be one: ours and those of the standards. */
+export function nameOf(text: string): DnsName {
+  const name = nameOfText(text)
+  if (name === undefined) throw new TypeError(`${text} is no name`)
+  return name
+}
+
+export interface Zone {
+  name: DnsName
+  soa: ResourceRecord
+  ns: ResourceRecord
+}
+
+export function createZone(name: DnsName, host: DnsName): Zone {
+  const record = { name, class: CLASS.IN, ttl: OUR_TTL }
+  const data = soaData({
+    primary: host,
+    mailbox: ROOT,
+    serial: 1,
+    refresh: DAY,
+    retry: 3600,
+    expire: 7 * DAY,
+    minimum: OUR_TTL,
+  })
+  return {
+    name,
+    soa: { ...record, type: TYPE.SOA, data },
+    ns: { ...record, type: TYPE.NS, data: nameData(host) },
+  }
+}
+
+const ours = (
+  rcode: number,
+  answers: readonly ResourceRecord[],
+  authority: readonly ResourceRecord[],
+): Made => ({ kind: 'made', rcode, isOurs: true, answers, authority })
+
+export const notThere = ({ soa }: Zone): Made => ours(RCODE.NXDOMAIN, [], [soa])
+
+export const noData = ({ soa }: Zone): Made => ours(RCODE.NOERROR, [], [soa])
+
+/** The data for the very name and type that was asked. */
+export const found = ({ query }: Asked, data: readonly Uint8Array[], ttl = OUR_TTL): Made =>
+  ours(
+    RCODE.NOERROR,
+    data.map((one) => ({ name: query.name, type: query.type, class: CLASS.IN, ttl, data: one })),
+    [],
+  )
+
+/** The box's address of the family that was asked for; undefined where the question is another. */
+export function boxAddress({ query, box }: Asked): Uint8Array | undefined {
+  if (query.type === TYPE.A) return box.v4
+  return query.type === TYPE.AAAA ? box.v6 : undefined
+}
+
+/** A name that is the box: its address, and nothing of other types. */
+export function thisBox(asked: Asked, zone: Zone): Made {
+  const address = boxAddress(asked)
+  return address === undefined ? noData(zone) : found(asked, [address])
+}
+
+export const refused = (rcode: number): Made => ({
+  kind: 'made',
+  rcode,
+  isOurs: false,
+  answers: [],
+  authority: [],
+})
