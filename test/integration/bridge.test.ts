@@ -73,6 +73,7 @@ describe('the box between a browser and a TCP peer', { skip }, () => {
     const magnet = (scheme: string) =>
       `magnet:?xt=urn:btih:${made.infoHash}&tr=${encodeURIComponent(`${scheme}://${tracker}`)}`
     await openMagnet(box, magnet('ws'), made.infoHash)
+    await box.json('pin', made.infoHash)
     const folder = await tempFolder(t, 'taken')
     const leech = await libtorrentLeech(t, magnet('http'), folder, {
       netns: l.netns,
