@@ -9,6 +9,7 @@ import type { Component } from '../../base/ports/component.ts'
 import type { Log } from '../../base/ports/log.ts'
 import type { TorrentEngine } from '../../base/ports/torrent-engine.ts'
 
+const FIRST_LOOK_MS = 500
 const LOOK_AGAIN_MS = 30_000
 const RETRY_MS = 1000
 
@@ -51,9 +52,10 @@ export function createHoldings({ engine, log }: { engine: TorrentEngine; log: Lo
   }
 
   async function lookNowAndThen(signal: AbortSignal): Promise<void> {
-    for (;;) {
+    // Seeds of earlier runs are known to the engine a little after it listens.
+    for (let wait = FIRST_LOOK_MS; ; wait = Math.min(wait * 2, LOOK_AGAIN_MS)) {
       await look()
-      await sleep(LOOK_AGAIN_MS, undefined, { signal, ref: false })
+      await sleep(wait, undefined, { signal, ref: false })
     }
   }
 
