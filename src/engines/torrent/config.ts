@@ -72,6 +72,10 @@ export const swarmConfigSchema = Type.Object(
       'How long a torrent nobody wants stays in the swarm, and a seeded one without peers in memory.',
       { minimum: 100 },
     ),
+    map_port: flag(
+      false,
+      'Ask the router to let peers from outside in to the peer port (PCP, NAT-PMP).',
+    ),
     lsd: flag(true, 'Find peers on the own network by multicast (BEP 14).'),
     pex: flag(true, 'Exchange peer addresses with peers (BEP 11).'),
     trackers: flag(true, 'Ask the trackers that links name.'),

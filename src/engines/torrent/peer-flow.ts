@@ -23,7 +23,7 @@ export interface FlowDeps {
 }
 
 interface Flow {
-  /** Whether a request is answered now; else it is kept for later. */
+  /** Whether a request is kept for later: as much as the peer takes is on its way. */
   holds(piece: number, offset: number, length: number): boolean
   cancel(piece: number, offset: number, length: number): void
   /** Lets go of what is held: the peer is choked. */

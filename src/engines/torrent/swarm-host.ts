@@ -21,6 +21,7 @@ import { createLsd } from './lsd.ts'
 import { createMetPeers } from './met-peers.ts'
 import { type BanList, createBanList, type DialSource, reachOf } from './peer-policy.ts'
 import { regulate } from './peer-flow.ts'
+import { createPortMapping } from './port-mapping.ts'
 import { createReception, type Reception } from './reception.ts'
 import type { Scheduler } from './scheduler.ts'
 import { joinSwarm, type Swarm, type SwarmDeps } from './swarm.ts'
@@ -103,7 +104,10 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
   let client: WebTorrent | undefined
   let restarting: NodeJS.Timeout | undefined
   const port = () => (client?.listening === true ? client.torrentPort : 0)
-  const trackers = createTrackers({ log, port }, config)
+  const mapping = createPortMapping({ log })
+  /** Where peers outside the own network call. */
+  const publicPort = () => mapping.externalPort() || port()
+  const trackers = createTrackers({ log, port: publicPort }, config)
   const lsd = createLsd({ log, port, clock }, config)
   const met = createMetPeers(() => clock.now())
   const signaller: Signaller = {
@@ -242,6 +246,7 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
       }
       bandwidth.start()
       client = await listen(events)
+      if (config.map_port) mapping.start(port())
       await lsd.start()
     },
     async stop() {
@@ -249,6 +254,7 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
       restarting = undefined
       bandwidth.stop()
       reception?.stop()
+      await mapping.stop()
       await lsd.stop()
       trackers.stop()
       wsTrackers.stop()
@@ -299,11 +305,12 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
     discover: (sought, found, signal) => discovery.run(sought, found, signal),
     track: (sought, found, signal) => discovery.keep(sought, found, signal),
     async announce({ infoHash }, signal) {
-      return (await dht.announce(infoHash, port(), signal)).stored
+      return (await dht.announce(infoHash, publicPort(), signal)).stored
     },
     stats: () => ({
       connections: connections(),
       banned_peers: bans.size,
+      mapped_port: mapping.externalPort(),
       ...wsTrackers.stats(),
       ...Object.fromEntries(
         Object.entries(webrtc.stats()).map(([name, value]) => [`webrtc_${name}`, value]),
