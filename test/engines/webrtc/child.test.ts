@@ -8,6 +8,7 @@ import type { WebRtc } from '../../../src/base/ports/web-rtc.ts'
 import { connectPair, HASH, PEER_A, readBytes } from '../../compliance/web-rtc.ts'
 import { type Cleanup, tempFolder } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
+import { remoteRoom } from './remote-room.ts'
 import { CHROMIUM_OFFER } from './sdp-samples.ts'
 import { startWebRtc } from './support.ts'
 
@@ -172,5 +173,16 @@ describe('the child process', () => {
       names.filter((name) => !/^(PATH|MALLOC_ARENA_MAX|NODE_)/.test(name)),
       [],
     )
+  })
+})
+
+describe('the child of a room that was killed', () => {
+  it('ends by itself', async (t) => {
+    const room = await remoteRoom(t, 'echo')
+    await room.offer()
+    const { child_pid: pid = 0 } = await room.stats()
+    assert.ok(isAlive(pid))
+    room.process.kill('SIGKILL')
+    await until('the child is gone', () => !isAlive(pid))
   })
 })
