@@ -6,7 +6,7 @@ import { contentDisposition, createSink, precondition, type Sink } from '../http
 import type { Content } from './content.ts'
 import { cacheControl, siteHeaders } from './content-headers.ts'
 import { NotCached, NotFound } from './errors.ts'
-import { answer, type Exchange } from './exchange.ts'
+import { answer, type Exchange, writeHead } from './exchange.ts'
 import { formatPath, parsePath } from './path.ts'
 import type { SiteView } from './site-view.ts'
 import { tarEnd, tarHeader, tarLength, tarPadding, type ArchiveEntry } from './tar.ts'
@@ -106,7 +106,7 @@ export function createServeArchive(content: Content): ServeArchive {
     headers.push('Content-Type', TYPES[format], 'Content-Length', String(length))
     headers.push('Content-Disposition', contentDisposition('attachment', `${title}.${format}`))
     if (exchange.isHead) {
-      exchange.res.writeHead(200, headers)
+      writeHead(exchange, 200, headers)
       exchange.res.end()
       return
     }
@@ -117,7 +117,7 @@ export function createServeArchive(content: Content): ServeArchive {
       await content.bytes(view, first.file, probe, exchange.signal())
     }
     const sink = createSink(exchange.res)
-    exchange.res.writeHead(200, headers)
+    writeHead(exchange, 200, headers)
     try {
       await (format === 'tar' ? writeTar : writeZip)(exchange, view, entries, sink)
       sink.end()

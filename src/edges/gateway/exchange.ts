@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { hostOf, type Name } from '../../base/names/index.ts'
 import type { InfoHash } from '../../base/hashes.ts'
-import { closeSignal, errorResponse, type RequestTarget } from '../http/index.ts'
+import { arrivedByProxy, closeSignal, errorResponse, type RequestTarget } from '../http/index.ts'
 
 export interface Exchange {
   readonly req: IncomingMessage
@@ -51,6 +51,25 @@ export const torrentOrigin = (
   infoHash: InfoHash,
 ): string => `${target.scheme}://${hostOf({ kind: 'infohash', infoHash }, rootAuthority)}`
 
+/**
+ * Chromium takes a page for one of the house when it came from an address of the house, and lets it
+ * reach the devices there. This directive says otherwise. Not over plain http without a proxy: there a
+ * page could then load nothing of its own site any more.
+ */
+function leavesTheHouse(req: IncomingMessage): boolean {
+  return ('encrypted' in req.socket && req.socket.encrypted === true) || arrivedByProxy(req)
+}
+
+/** Writes status and headers of every answer on a content host. A site's own policies still hold beside ours. */
+export function writeHead(
+  { req, res }: Pick<Exchange, 'req' | 'res'>,
+  statusCode: number,
+  headers: string[],
+): void {
+  const policy = ['Content-Security-Policy', 'treat-as-public-address']
+  res.writeHead(statusCode, leavesTheHouse(req) ? [...headers, ...policy] : headers)
+}
+
 /** Sends a whole answer; a HEAD gets its headers. `headers` are name and value in turn. */
 export function answer(
   { req, res }: Pick<Exchange, 'req' | 'res'>,
@@ -61,7 +80,7 @@ export function answer(
   if (body !== undefined) {
     headers.push('Content-Length', String(Buffer.byteLength(body)))
   } else if (statusCode !== 304 && statusCode !== 204) headers.push('Content-Length', '0')
-  res.writeHead(statusCode, headers)
+  writeHead({ req, res }, statusCode, headers)
   if (body === undefined || req.method === 'HEAD') res.end()
   else res.end(body)
 }
@@ -76,7 +95,7 @@ export function answerError(
   const { statusCode, headers, body } = errorResponse(error, req.headers.accept, requestId)
   // What the client still wants to send will not be read, so the connection cannot be used again.
   if (!req.complete) headers.push('Connection', 'close')
-  res.writeHead(statusCode, [...headers, ...extra])
+  writeHead({ req, res }, statusCode, [...headers, ...extra])
   if (req.method === 'HEAD') res.end()
   else res.end(body)
   return requestId

@@ -25,7 +25,7 @@ import {
   wantsDownload,
 } from './content-headers.ts'
 import { BadRange, NotCached, PreconditionFailed } from './errors.ts'
-import { answer, answerError, type Exchange } from './exchange.ts'
+import { answer, answerError, type Exchange, writeHead } from './exchange.ts'
 import type { ReadyAnswers } from './ready-answers.ts'
 import type { SiteView } from './site-view.ts'
 
@@ -76,7 +76,7 @@ export function createServeFile(content: Content, ready: ReadyAnswers): ServeFil
     const reading = await content.open(view, file, span, exchange.signal())
     const sink = createSink(res)
     try {
-      res.writeHead(head.statusCode, head.headers)
+      writeHead(exchange, head.statusCode, head.headers)
       await reading.to(sink)
       sink.end()
     } catch (error) {
@@ -139,7 +139,7 @@ export function createServeFile(content: Content, ready: ReadyAnswers): ServeFil
     const signal = exchange.signal()
     let reading = await content.open(view, file, parts[0]?.span ?? { start: 0, end: 0 }, signal)
     try {
-      res.writeHead(206, [
+      writeHead(exchange, 206, [
         ...head.headers,
         'Content-Type',
         `multipart/byteranges; boundary=${boundary}`,
@@ -209,7 +209,7 @@ export function createServeFile(content: Content, ready: ReadyAnswers): ServeFil
     headers.push('Content-Type', type)
     if (isHead) {
       headers.push('Content-Length', String(file.length))
-      exchange.res.writeHead(statusCode, headers)
+      writeHead(exchange, statusCode, headers)
       exchange.res.end()
     } else if (asked === 'whole' || span === undefined) await serveWhole(exchange, what, headers)
     else await serveSpan(exchange, what, span, headers)

@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../../base/ports/clock.ts'
 import type { ByteCache } from './byte-cache.ts'
+import { writeHead } from './exchange.ts'
 import type { SiteView } from './site-view.ts'
 
 interface ReadyAnswer {
@@ -51,7 +52,7 @@ export function createReadyAnswers(memory: ByteCache, clock: Clock): ReadyAnswer
       if (clock.now() >= ready.view.validUntil) return false
       const body = memory.get(ready.view.infoHash, ready.fileIndex)
       if (!body) return false
-      res.writeHead(200, ready.headers)
+      writeHead({ req, res }, 200, ready.headers)
       res.end(body)
       return true
     },

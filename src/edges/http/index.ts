@@ -1,4 +1,5 @@
 /** The door of the shared HTTP pieces: wire errors, ranges, conditionals, types, pages, limits. */
+export { arrivedByProxy, markProxied } from './arrival.ts'
 export {
   addressSet,
   clientAddress,
