@@ -8,9 +8,10 @@
 import { fileURLToPath } from 'node:url'
 import { pagePeer, pageServer } from '../test/engines/webrtc/page-peer.ts'
 import { type RemoteRoom, remoteRoom } from '../test/engines/webrtc/remote-room.ts'
+import { roomAndTab } from '../test/engines/webrtc/room-and-tab.ts'
 import { browser } from '../test/support/browser.ts'
-import { type Box, household } from '../test/support/household.ts'
-import { output, start } from '../test/support/processes.ts'
+import type { Box } from '../test/support/household.ts'
+import { start } from '../test/support/processes.ts'
 import { type Bench, bench, median, percentile } from './runner.ts'
 
 const MIB = 1024 * 1024
@@ -19,9 +20,6 @@ const PAGE_BYTES = 96 * MIB
 const PAIR_SECONDS = 4
 const PAIR_RUNS = 3
 const RAW = fileURLToPath(new URL('../test/engines/webrtc/raw-child.ts', import.meta.url))
-
-const routeTo = ({ netns }: Box, { address }: Box) =>
-  output('/usr/sbin/ip', ['-n', netns, 'route', 'add', 'default', 'via', address])
 
 async function connects(b: Bench, box: Box, tab: Box, who: 'room' | 'page'): Promise<void> {
   const room = await remoteRoom(b, 'echo', box.netns)
@@ -112,9 +110,7 @@ async function rawPair(b: Bench, near: Box, far: Box): Promise<number> {
 }
 
 await bench('webrtc', async (b: Bench) => {
-  const [box, tab, world] = await household(b, 'box', 'tab', 'world')
-  if (!box || !tab || !world) throw new Error('no household')
-  for (const one of [box, tab]) await routeTo(one, world)
+  const { box, tab } = await roomAndTab(b)
   await connects(b, box, tab, 'page')
   await connects(b, box, tab, 'room')
   await toPage(b, box, tab)
