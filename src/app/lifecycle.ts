@@ -1,6 +1,6 @@
 /** Starts components in order and stops them in reverse; a half-done start is undone. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { declareError } from '../base/errors.ts'
+import { declareError, messageOf } from '../base/errors.ts'
 import type { Component } from '../base/ports/component.ts'
 
 export const StopTimeout = declareError(
@@ -45,7 +45,7 @@ export function createLifecycle(components: readonly Lifetime[], stopTimeoutMs =
         failures.push(error)
       }
     }
-    if (failures.length > 0) throw new AggregateError(failures, 'not everything stopped cleanly')
+    if (failures.length > 0) throw new AggregateError(failures, failures.map(messageOf).join('; '))
   }
 
   return {

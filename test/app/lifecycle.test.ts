@@ -57,6 +57,7 @@ describe('the lifecycle', () => {
         error.errors.map((one: Error) => one.message),
         ['c did not stop within 0.02 seconds', 'b cannot stop'],
       )
+      assert.equal(error.message, 'c did not stop within 0.02 seconds; b cannot stop')
       return true
     })
     assert.deepEqual(log, ['+a', '+b', '+c', '-c', '-b', '-a'])
