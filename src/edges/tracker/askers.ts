@@ -35,6 +35,7 @@ export interface OwnAddress {
 }
 
 const MAX_ASKERS = 8192
+const READ_AGAIN_MS = 1000
 const LOOPBACKS = { 4: addressBytes('127.0.0.1'), 6: addressBytes('::1') }
 
 export function ownAddresses(): OwnAddress[] {
@@ -63,20 +64,40 @@ function payerOf(bytes: Uint8Array, v4: boolean, seed: number): number {
   return hash | 0
 }
 
-/** @param seed random, so that nobody can pick a network that shares a stranger's caps */
-export function createAskers(seed: number, addresses: () => OwnAddress[] = ownAddresses) {
+/**
+ * @param seed random, so that nobody can pick a network that shares a stranger's caps
+ * @param nowMs milliseconds that never go back
+ */
+export function createAskers(
+  seed: number,
+  nowMs: () => number,
+  addresses: () => OwnAddress[] = ownAddresses,
+) {
   const known = new Map<string, Asker>()
-  let own: OwnAddress[] | undefined
+  let own: OwnAddress[] = []
+  let readAt = -Infinity
 
-  function boxAddressFor(bytes: Uint8Array, v4: boolean, reach: Reach): Uint8Array | undefined {
-    if (reach === LOOPBACK) return LOOPBACKS[v4 ? 4 : 6]
-    own ??= addresses()
-    const linked = own.find(
+  function read(): boolean {
+    if (nowMs() - readAt < READ_AGAIN_MS) return false
+    own = addresses()
+    readAt = nowMs()
+    return true
+  }
+
+  function linkedTo(bytes: Uint8Array, v4: boolean): OwnAddress | undefined {
+    return own.find(
       (entry) =>
         isMapped(entry.bytes) === v4 &&
         reachOf(entry.bytes) !== LOOPBACK &&
         sharesPrefix(entry.bytes, bytes, entry.prefix),
     )
+  }
+
+  function boxAddressFor(bytes: Uint8Array, v4: boolean, reach: Reach): Uint8Array | undefined {
+    if (reach === LOOPBACK) return LOOPBACKS[v4 ? 4 : 6]
+    let linked = linkedTo(bytes, v4)
+    // The system lists a network only some time after its first packets.
+    if (linked === undefined && reach !== PUBLIC && read()) linked = linkedTo(bytes, v4)
     // A public IPv4 neighbour is another customer; only an IPv6 network is a house.
     if (linked && (reach !== PUBLIC || !v4)) return linked.bytes
     if (reach !== HOUSE) return undefined
@@ -87,10 +108,10 @@ export function createAskers(seed: number, addresses: () => OwnAddress[] = ownAd
   }
 
   function describe(host: string, bytes: Uint8Array): Asker {
+    if (readAt === -Infinity) read()
     const v4 = isMapped(bytes)
     const reach = reachOf(bytes)
     const boxAddress = boxAddressFor(bytes, v4, reach)
-    own ??= addresses()
     return {
       bytes,
       host: v4 ? bytes.subarray(12).join('.') : (host.split('%', 1)[0] ?? host),
@@ -111,6 +132,7 @@ export function createAskers(seed: number, addresses: () => OwnAddress[] = ownAd
       const bytes = addressBytes(host)
       if (bytes === undefined) return undefined
       const asker = describe(host, bytes)
+      if (asker.inHouse && asker.boxAddress === undefined) return asker
       if (known.size >= MAX_ASKERS) known.clear()
       known.set(host, asker)
       return asker
@@ -122,7 +144,7 @@ export function createAskers(seed: number, addresses: () => OwnAddress[] = ownAd
     /** Networks come and go: what was worked out holds for a minute or so. */
     forget(): void {
       known.clear()
-      own = undefined
+      readAt = -Infinity
     },
   }
 }

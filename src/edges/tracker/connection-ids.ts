@@ -13,37 +13,43 @@ interface Known {
   epoch: number
   /** High and low halves of the ids of this epoch and those before. */
   halves: Uint32Array
+  /** How many of them are worked out: most clients need the first only. */
+  worked: number
 }
 
 /** @param key random bytes, new with every start */
 export function createConnectionIds(key: Uint8Array, seconds: () => number) {
   const known = new Map<string, Known>()
 
-  function halvesFor(host: string): Uint32Array {
+  function work(host: string, entry: Known): void {
+    const mac = createHmac('sha256', key)
+      .update(`${entry.epoch - entry.worked} ${host}`)
+      .digest()
+    entry.halves[entry.worked * 2] = mac.readUInt32BE(0)
+    entry.halves[entry.worked * 2 + 1] = mac.readUInt32BE(4)
+    entry.worked++
+  }
+
+  function entryFor(host: string): Known {
     const epoch = seconds() >>> EPOCH_BITS
     const old = known.get(host)
-    if (old?.epoch === epoch) return old.halves
-    const halves = new Uint32Array(EPOCHS * 2)
-    for (let back = 0; back < EPOCHS; back++) {
-      const mac = createHmac('sha256', key)
-        .update(`${epoch - back} ${host}`)
-        .digest()
-      halves[back * 2] = mac.readUInt32BE(0)
-      halves[back * 2 + 1] = mac.readUInt32BE(4)
-    }
+    if (old?.epoch === epoch) return old
+    const entry = { epoch, halves: new Uint32Array(EPOCHS * 2), worked: 0 }
+    work(host, entry)
     // Whoever sends from made-up addresses only makes us work out more of them.
     if (known.size >= MAX_KNOWN) known.clear()
-    known.set(host, { epoch, halves })
-    return halves
+    known.set(host, entry)
+    return entry
   }
 
   return {
-    /** The id to give out now, in two halves; a view that stays as it is. */
-    current: (host: string): Uint32Array => halvesFor(host),
+    /** The id to give out now, in two halves, which come first. */
+    current: (host: string): Uint32Array => entryFor(host).halves,
     accepts(host: string, high: number, low: number): boolean {
-      const halves = halvesFor(host)
-      for (let i = 0; i < halves.length; i += 2) {
-        if (halves[i] === high && halves[i + 1] === low) return true
+      const entry = entryFor(host)
+      for (let back = 0; back < EPOCHS; back++) {
+        if (back === entry.worked) work(host, entry)
+        if (entry.halves[back * 2] === high && entry.halves[back * 2 + 1] === low) return true
       }
       return false
     },

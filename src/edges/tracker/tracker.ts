@@ -59,7 +59,7 @@ export function createTracker(deps: TrackerDeps, config: TrackerConfig): Tracker
     steady.seconds,
     isOurs,
   )
-  const askers = createAskers(seed)
+  const askers = createAskers(seed, steady.ms)
   const introductions = createIntroductions((infoHash, peers) => box.meet(infoHash, peers))
   const address = (req: IncomingMessage): string =>
     proxies === undefined ? (req.socket.remoteAddress ?? '') : clientAddress(req, proxies)

@@ -252,7 +252,11 @@ describe('addresses', () => {
       { bytes: addressBytes('203.0.113.2') ?? new Uint8Array(16), prefix: 96 + 24 },
       { bytes: addressBytes('2001:db8:5::2') ?? new Uint8Array(16), prefix: 64 },
     ]
-    const askers = createAskers(1, () => own)
+    const askers = createAskers(
+      1,
+      () => 0,
+      () => own,
+    )
     const told = (host: string) => {
       const asker = askers.of(host)
       return asker?.boxAddress && addressText(asker.boxAddress)
@@ -268,6 +272,25 @@ describe('addresses', () => {
     assert.equal(told('127.0.0.1'), '127.0.0.1')
     assert.equal(askers.of('192.168.7.2')?.isBox, true)
     assert.equal(askers.of('nonsense'), undefined)
+  })
+
+  it('look again for a network that the system lists late', () => {
+    const own: { bytes: Uint8Array; prefix: number }[] = []
+    let now = 0
+    let reads = 0
+    const read = () => {
+      reads++
+      return [...own]
+    }
+    const askers = createAskers(1, () => now, read)
+    const isTold = () => askers.of('192.168.7.9')?.boxAddress !== undefined
+    assert.ok(!isTold() && !isTold())
+    own.push({ bytes: addressBytes('192.168.7.2') ?? new Uint8Array(16), prefix: 96 + 24 })
+    assert.ok(!isTold())
+    assert.equal(reads, 1)
+    now += 1000
+    assert.ok(isTold() && isTold())
+    assert.equal(reads, 2)
   })
 })
 
@@ -384,7 +407,7 @@ describe('saved swarms', () => {
       () => now,
       () => false,
     )
-    const askers = createAskers(1)
+    const askers = createAskers(1, () => 0)
     const outcome = { slot: 0, idle: 0 }
     const hashes = [1, 2, 3].map((n) => infoHash(`0${n}`.repeat(20)))
     hashes.forEach((hash: InfoHash, i) => {
