@@ -5,7 +5,7 @@
 import { type Connections, createConnections } from './connections.ts'
 import { asOrder, type Report } from './messages.ts'
 
-// From 0.33 on closing takes a few milliseconds: the far sides are told.
+// Closing takes a few milliseconds: the far sides are told.
 const GOODBYE_MS = 150
 
 let connections: Connections | undefined
@@ -14,9 +14,15 @@ const report = (message: Report): void => {
   if (process.connected) process.send?.(message)
 }
 
+/**
+ * Not `process.exit`: that waits for threads to end, and once it waited for ever, without a parent to
+ * kill it. There is nothing here to be written or released.
+ */
+const vanish = (): boolean => process.kill(process.pid, 'SIGKILL')
+
 function end(): void {
   connections?.closeAll()
-  setTimeout(() => process.exit(0), GOODBYE_MS)
+  setTimeout(vanish, GOODBYE_MS)
 }
 
 process.on('message', (message) => {
@@ -32,7 +38,9 @@ process.on('message', (message) => {
   }
 })
 // The room is gone, and nobody else could end this process.
-process.on('disconnect', () => process.exit(0))
+process.on('disconnect', vanish)
 // Ctrl-C in a terminal reaches the whole family; the room says when it is time.
 process.on('SIGINT', () => undefined)
 process.on('SIGTERM', end)
+// It may have gone while this was loaded.
+if (!process.connected) vanish()
