@@ -20,8 +20,6 @@ import { flood, handshakeOf, introduce, loopback, seedIn, startEngine } from './
 const MEGABYTE = 1024 * 1024
 const signal = (ms = 30_000) => AbortSignal.timeout(ms)
 const all = (made: MadeTorrent) => ({ start: 0, end: made.files[0]?.bytes.length ?? 0 })
-// Chromium names itself by mDNS otherwise; here is nobody who would answer.
-const switches = ['--disable-features=WebRtcHideLocalIpsWithMdns']
 
 const magnet = (infoHash: string, url: string) =>
   `magnet:?xt=urn:btih:${infoHash}&tr=${encodeURIComponent(url)}`
@@ -97,7 +95,7 @@ describe('WebTorrent in Chromium', { skip, timeout: 120_000 }, () => {
     const made = makeTorrentOf(pattern(4 * MEGABYTE), { pieceLength: 128 * 1024 })
     const { engine, ...rest } = await box(t, url)
     await seedIn({ engine, ...rest }, made)
-    const page = await chromiumPeer(t, { switches })
+    const page = await chromiumPeer(t)
     const got = page.take(magnet(made.infoHash, url))
     let seen = false
     const watching = until('the browser among the peers', async () => {
@@ -117,7 +115,7 @@ describe('WebTorrent in Chromium', { skip, timeout: 120_000 }, () => {
     const { engine } = await box(t, url)
     await engine.add(made.info, { hints: { ...loopback(seed.port), trackers: [url] } })
     await engine.seed(made.infoHash)
-    const page = await chromiumPeer(t, { switches })
+    const page = await chromiumPeer(t)
     const got = page.take(magnet(made.infoHash, url))
     let partly = false
     const watching = until(
@@ -137,7 +135,7 @@ describe('WebTorrent in Chromium', { skip, timeout: 120_000 }, () => {
 
   it('gives libtorrent through the box what only it has', async (t) => {
     const { url } = await foreignTracker(t)
-    const page = await chromiumPeer(t, { switches })
+    const page = await chromiumPeer(t)
     const bytes = pattern(2 * MEGABYTE, 9)
     const given = await page.give('from the page.bin', bytes, [url])
     const { engine, port } = await box(t, url)
