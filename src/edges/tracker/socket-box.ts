@@ -21,6 +21,7 @@ export type BoxLimits = Pick<
   | 'boxWaiting'
   | 'boxPerSocket'
   | 'boxPerAddress'
+  | 'boxConnectBeats'
   | 'boxTimeoutMs'
   | 'boxRetryBeats'
   | 'answerBeats'
@@ -40,25 +41,39 @@ export function createBoxDesk<S extends Speaker>(
   const runs = new Set<Promise<void>>()
   /** Offers under way or waiting, of each socket and of each address. */
   const open = new Map<S | string, number>()
+  /**
+   * Addresses that got an answer lately, the oldest first: each answer holds a place at the box until
+   * the browser is connected or late, and nobody shall hold them all with offers it means not.
+   */
+  const connecting: { payer: string; beat: number }[] = []
   const counters = { offers: 0, answers: 0, refused: 0, failed: 0, late: 0 }
   let stopped = false
 
-  function count({ speaker }: Member<S>, change: 1 | -1): void {
-    for (const key of [speaker, speaker.payer]) {
-      const now = (open.get(key) ?? 0) + change
-      if (now > 0) open.set(key, now)
-      else open.delete(key)
-    }
+  function count(key: S | string, change: 1 | -1): void {
+    const now = (open.get(key) ?? 0) + change
+    if (now > 0) open.set(key, now)
+    else open.delete(key)
   }
 
-  function settle({ member }: Errand<S>): void {
+  function settle({ member }: Errand<S>, isAnswered = false): void {
     member.boxBusy = false
-    count(member, -1)
+    count(member.speaker, -1)
+    if (isAnswered) connecting.push({ payer: member.speaker.payer, beat: deps.beat() })
+    else count(member.speaker.payer, -1)
+  }
+
+  function letGo(): void {
+    for (let first = connecting[0]; first !== undefined; first = connecting[0]) {
+      if (deps.beat() - first.beat <= limits.boxConnectBeats) return
+      connecting.shift()
+      count(first.payer, -1)
+    }
   }
 
   async function run(errand: Errand<S>, ended: AbortController): Promise<void> {
     const { member, offer, wire } = errand
     const timer = setTimeout(() => ended.abort(), limits.boxTimeoutMs)
+    let isAnswered = false
     try {
       counters.offers++
       const peerId = hexOf(member.peerId)
@@ -66,6 +81,7 @@ export function createBoxDesk<S extends Speaker>(
         deps.box.answerOffer(member.swarm.infoHash, { sdp: offer.sdp, peerId }, ended.signal),
         ended.signal,
       )
+      isAnswered = answer !== undefined
       if (answer === undefined) counters.refused++
       else if (!deps.present(member)) counters.late++
       else {
@@ -80,7 +96,7 @@ export function createBoxDesk<S extends Speaker>(
       counters.failed++
     } finally {
       clearTimeout(timer)
-      settle(errand)
+      settle(errand, isAnswered)
       underway.delete(member)
       pump()
     }
@@ -119,6 +135,7 @@ export function createBoxDesk<S extends Speaker>(
     /** @returns false where too many wait: the browser had better come again soon */
     offer(member: Member<S>, offer: SocketOffer, wire: string): boolean {
       const { speaker } = member
+      letGo()
       const busy =
         (open.get(speaker) ?? 0) >= limits.boxPerSocket ||
         (open.get(speaker.payer) ?? 0) >= limits.boxPerAddress ||
@@ -126,7 +143,8 @@ export function createBoxDesk<S extends Speaker>(
       if (stopped || busy) return false
       member.boxBusy = true
       member.boxAskedAt = deps.beat()
-      count(member, 1)
+      count(speaker, 1)
+      count(speaker.payer, 1)
       waiting.push({ member, offer, wire, beat: deps.beat() })
       pump()
       return true

@@ -26,6 +26,8 @@ export const SOCKET_LIMITS = {
   boxWaiting: 128,
   boxPerSocket: 8,
   boxPerAddress: 24,
+  /** Beats that a browser which was answered counts as one of its address: so long it may connect. */
+  boxConnectBeats: 2,
   boxTimeoutMs: 20_000,
 }
 

@@ -430,6 +430,27 @@ describe('the box in a swarm of browsers', () => {
     assert.equal(await interval(other), 360)
   })
 
+  test('keeps room for others while those it answered to one address connect', async (t) => {
+    const { url, tracker } = await socketServer(t, {
+      limits: { beatMs: 40, boxPerAddress: 3, boxConnectBeats: 3 },
+      box: {
+        holds: () => 'whole',
+        answerOffer: async () => ({ sdp: SDP, peerId: '00'.repeat(20) }),
+      },
+    })
+    const flood = await page(t, url, { headers: { 'x-test-address': '192.0.2.1' } })
+    const other = await page(t, url, { headers: { 'x-test-address': '192.0.2.2' } })
+    const answered = async (each: typeof flood, count: number) => {
+      for (let i = 0; i < count; i++) each.announce(binary(), { offers: offers(1) })
+      for (let i = 0; i < count; i++) await each.next(isAnnounce)
+      await until('the box to be done', () => tracker.stats()['box_answering'] === 0)
+      return tracker.stats()['box_answers']
+    }
+    assert.equal(await answered(flood, 5), 3)
+    assert.equal(await answered(other, 1), 4)
+    await until('the flood to be heard again', async () => ((await answered(flood, 1)) ?? 0) > 4)
+  })
+
   test('gives up an answer whose socket has gone', async (t) => {
     let aborted = false
     const { url } = await socketServer(t, {
