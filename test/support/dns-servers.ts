@@ -44,6 +44,7 @@ async function answers(port: number, options: string[] = []): Promise<boolean> {
 
 export interface DnsServer {
   port: number
+  pid: number
   output(): string
 }
 
@@ -57,7 +58,7 @@ async function started(
   await until(`${command} to answer`, () => answers(port)).catch((error: unknown) => {
     throw new Error(`${command} said: ${process.output()}`, { cause: error })
   })
-  return { port, output: () => process.output() }
+  return { port, pid: process.pid, output: () => process.output() }
 }
 
 export async function startKnot(t: Cleanup): Promise<DnsServer> {
@@ -84,10 +85,10 @@ zone:
   return started(t, port, '/usr/sbin/knotd', ['-c', config])
 }
 
-export async function startNsd(t: Cleanup): Promise<DnsServer> {
+export async function startNsd(t: Cleanup, zone = ZONE_FILE): Promise<DnsServer> {
   const folder = await tempFolder(t, 'btl-nsd')
   const port = await freePort()
-  await writeFile(join(folder, 'example.test.zone'), ZONE_FILE)
+  await writeFile(join(folder, 'example.test.zone'), zone)
   const config = join(folder, 'nsd.conf')
   await writeFile(
     config,
@@ -151,7 +152,11 @@ stub-zone:
   return started(t, port, '/usr/sbin/unbound', ['-d', '-p', '-c', config])
 }
 
-export async function startDnsmasq(t: Cleanup, authority: number): Promise<DnsServer> {
+export async function startDnsmasq(
+  t: Cleanup,
+  authority: number,
+  options: string[] = [],
+): Promise<DnsServer> {
   const port = await freePort()
   return started(t, port, '/usr/sbin/dnsmasq', [
     '--keep-in-foreground',
@@ -164,5 +169,6 @@ export async function startDnsmasq(t: Cleanup, authority: number): Promise<DnsSe
     '--user=root',
     `--server=/example.test/127.0.0.1#${authority}`,
     '--pid-file=',
+    ...options,
   ])
 }

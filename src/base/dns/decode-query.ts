@@ -64,7 +64,24 @@ const RESPONSE: Unanswerable = { kind: 'drop', why: 'response' }
 
 /** OPT, TSIG or SIG(0), and one to spare: more than a query can need. */
 const MAX_ADDITIONAL = 3
-const CAPITAL = /[A-Z]/
+
+const refuse = (header: Buffer, rcode: number, questionEnd = HEADER_BYTES): Refusal => ({
+  kind: 'refuse',
+  id: header.readUInt16BE(0),
+  flags: header.readUInt16BE(2),
+  rcode,
+  questionEnd,
+})
+
+/** A loop over bytes, since this is done for every query of the house and folding for few. */
+function hasCapitals(bytes: Uint8Array, end: number): boolean {
+  for (let at = HEADER_BYTES; at < end; at++) {
+    const byte = bytes[at] ?? 0
+    // Lengths of labels are below `A`.
+    if (byte > 64 && byte < 91) return true
+  }
+  return false
+}
 
 /** Reads one query; never throws. Bytes after its last record are not looked at. */
 export function decodeQuery(bytes: Uint8Array): Verdict {
@@ -73,30 +90,25 @@ export function decodeQuery(bytes: Uint8Array): Verdict {
   const header = cursor.bytes
   const flags = header.readUInt16BE(2)
   if ((flags & FLAG.QR) !== 0) return RESPONSE
-  const id = header.readUInt16BE(0)
-  const refuse = (rcode: number, questionEnd = HEADER_BYTES): Refusal => ({
-    kind: 'refuse',
-    id,
-    flags,
-    rcode,
-    questionEnd,
-  })
-  if (((flags >> 11) & 15) !== OPCODE.QUERY) return refuse(RCODE.NOTIMP)
+  if (((flags >> 11) & 15) !== OPCODE.QUERY) return refuse(header, RCODE.NOTIMP)
   // RFC 9619: a query has one question. Answers and authority are for NOTIFY, UPDATE and IXFR.
-  if (header.readUInt16BE(4) !== 1 || header.readUInt32BE(6) !== 0) return refuse(RCODE.FORMERR)
+  const isOneQuestion = header.readUInt16BE(4) === 1 && header.readUInt32BE(6) === 0
   const additional = header.readUInt16BE(10)
-  if ((flags & FLAG.TC) !== 0 || additional > MAX_ADDITIONAL) return refuse(RCODE.FORMERR)
+  if (!isOneQuestion || (flags & FLAG.TC) !== 0 || additional > MAX_ADDITIONAL) {
+    return refuse(header, RCODE.FORMERR)
+  }
   const name = readName(cursor)
+  const nameEnd = cursor.at
   const type = readWord(cursor)
   const klass = readWord(cursor)
-  if (cursor.fault !== undefined) return refuse(RCODE.FORMERR)
+  if (cursor.fault !== undefined) return refuse(header, RCODE.FORMERR)
   const questionEnd = cursor.at
   const query: Query = {
     kind: 'query',
-    id,
+    id: header.readUInt16BE(0),
     flags,
     name,
-    folded: CAPITAL.test(name) ? foldName(name) : name,
+    folded: hasCapitals(bytes, nameEnd) ? foldName(name) : name,
     type,
     class: klass,
     questionEnd,
@@ -104,8 +116,10 @@ export function decodeQuery(bytes: Uint8Array): Verdict {
   }
   let version = 0
   for (let count = 0; count < additional; count++) version |= readAdditional(cursor, query)
-  if (cursor.fault !== undefined || type === TYPE.OPT) return refuse(RCODE.FORMERR, questionEnd)
-  return version === 0 ? query : refuse(RCODE.BADVERS, questionEnd)
+  if (cursor.fault !== undefined || type === TYPE.OPT) {
+    return refuse(header, RCODE.FORMERR, questionEnd)
+  }
+  return version === 0 ? query : refuse(header, RCODE.BADVERS, questionEnd)
 }
 
 /** Takes OPT into `query` and steps over anything else. Returns the EDNS version. */

@@ -52,7 +52,11 @@ export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
   const addresses = createBoxAddresses(now, deps.interfaces)
   const guard = createGuard({ now, networks: () => addresses.networks() }, config)
   const { handlers, forward } = createChain({ upstream, now, tld, routed }, config)
-  const resolver = createResolver({ log, handlers })
+  const resolver = createResolver({
+    log,
+    handlers,
+    remembered: (query) => forward.remembered(query),
+  })
   const connections = createConnections(config, now)
   const server: ServerDeps = { log, resolver, guard, addresses, now }
   const places = new Map<string, Place>()

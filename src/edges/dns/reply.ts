@@ -20,7 +20,7 @@ import type { BoxAddresses } from './box-addresses.ts'
 export interface Asked {
   query: Query
   /** Under which addresses this client finds the box. */
-  box: BoxAddresses
+  box: () => BoxAddresses
 }
 
 /** An answer of our own. */
@@ -43,7 +43,7 @@ export interface Kept {
   /** Taken off each TTL. */
   ageSeconds: number
   /** In the place of each TTL, for answers whose time is over. */
-  staleTtl?: number
+  staleTtl: number | undefined
   isAuthentic: boolean
   error?: ExtendedError | undefined
 }
@@ -69,6 +69,7 @@ export interface Way {
 }
 
 const OPT_BYTES = 11
+const NO_OPTIONS: EdnsOption[] = []
 const COPIED = FLAG.RD | FLAG.CD
 
 /** T2: no client gets more over UDP than what passes any path, whatever it says it takes. */
@@ -120,7 +121,7 @@ function encodeMade(query: Query, reply: Made, way: Way): Uint8Array {
 function encodeKept(packet: Uint8Array, query: Query, reply: Kept, way: Way): Uint8Array {
   const { bytes, ttlOffsets, ageSeconds, staleTtl } = reply
   const { edns } = query
-  const options = edns === undefined ? [] : optionsFor(query, way, reply.error)
+  const options = edns === undefined ? NO_OPTIONS : optionsFor(query, way, reply.error)
   const optBytes =
     edns === undefined ? 0 : options.reduce((sum, { data }) => sum + 4 + data.length, OPT_BYTES)
   const isCut = bytes.length + optBytes > roomFor(query, way)
@@ -128,7 +129,7 @@ function encodeKept(packet: Uint8Array, query: Query, reply: Kept, way: Way): Ui
   const out = Buffer.allocUnsafe(bodyBytes + optBytes)
   out.set(isCut ? bytes.subarray(0, bodyBytes) : bytes)
   // 0x20: the question goes back as it came, and names that point at it with it.
-  out.set(packet.subarray(12, query.questionEnd), 12)
+  for (let at = 12; at < query.questionEnd; at++) out[at] = packet[at] ?? 0
   out.writeUInt16BE(query.id, 0)
   const wantsAuthentic = (query.flags & FLAG.AD) !== 0 || edns?.dnssecOk === true
   out.writeUInt16BE(

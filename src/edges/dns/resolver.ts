@@ -1,25 +1,26 @@
 /** Packet in, packet out: the verdict on a query, the chain, and the bytes of the reply. */
-import { SAFE_UDP_BYTES } from '../../base/dns/codes.ts'
+import { CLASS, RCODE, SAFE_UDP_BYTES } from '../../base/dns/codes.ts'
 import { decodeQuery, encodeRefusal, type Query } from '../../base/dns/decode-query.ts'
-import { RCODE } from '../../base/dns/codes.ts'
 import { textOfName } from '../../base/dns/name.ts'
 import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/ports/log.ts'
 import type { BoxAddresses } from './box-addresses.ts'
-import { encodeReply, type Handler, type Reply, type Way } from './reply.ts'
+import { encodeReply, type Handler, type Kept, type Reply, type Way } from './reply.ts'
 import { refused } from './zone.ts'
 
 export interface ResolverDeps {
   log: Log
   handlers: readonly Handler[]
+  /** Asked before them all: what it gives they would have let pass. */
+  remembered: (query: Query) => Kept | undefined
 }
 
 export type Packet = Uint8Array | undefined
 
-export function createResolver({ log, handlers }: ResolverDeps) {
+export function createResolver({ log, handlers, remembered }: ResolverDeps) {
   const stats = { queries: 0, dropped: 0, refused: 0, failures: 0 }
 
-  function replyTo(query: Query, box: BoxAddresses): Reply | Promise<Reply> {
+  function replyTo(query: Query, box: () => BoxAddresses): Reply | Promise<Reply> {
     for (const handler of handlers) {
       const reply = handler.answer({ query, box })
       if (reply !== undefined) return reply
@@ -40,7 +41,7 @@ export function createResolver({ log, handlers }: ResolverDeps) {
   return {
     stats,
     /** At once where nobody else has to be asked. Never throws. */
-    answer(packet: Uint8Array, box: BoxAddresses, way: Way): Packet | Promise<Packet> {
+    answer(packet: Uint8Array, box: () => BoxAddresses, way: Way): Packet | Promise<Packet> {
       const query = decodeQuery(packet)
       if (query.kind === 'drop') {
         stats.dropped++
@@ -52,7 +53,8 @@ export function createResolver({ log, handlers }: ResolverDeps) {
       }
       stats.queries++
       try {
-        const reply = replyTo(query, box)
+        const known = query.class === CLASS.IN ? remembered(query) : undefined
+        const reply = known ?? replyTo(query, box)
         if (!(reply instanceof Promise)) return encodeReply(packet, query, reply, way)
         return reply
           .catch((error: unknown) => failed(query, error))

@@ -66,6 +66,7 @@ export async function listenTcp(
   limits: TcpLimits,
 ): Promise<Listening> {
   const { log, resolver, guard, addresses, now } = deps
+  const box = () => addresses.seenFrom(address)
   const way = { transport: 'tcp', idleMs: limits.idle_timeout } as const
 
   function send(client: Client, packet: Packet): void {
@@ -85,7 +86,7 @@ export async function listenTcp(
     const { socket } = client
     client.lastAt = now()
     if (!guard.admits(client.address, socket.remotePort ?? 0)) return
-    const reply = resolver.answer(packet, addresses.seenFrom(address), way)
+    const reply = resolver.answer(packet, box, way)
     if (!(reply instanceof Promise)) {
       send(client, reply)
       return

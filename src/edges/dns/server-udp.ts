@@ -42,19 +42,20 @@ export async function listenUdp(
       done(null, host, family)
     },
   })
+  const box = () => addresses.seenFrom(address)
   const way = { transport: 'udp', idleMs: 0 } as const
   let waiting = 0
   let isClosed = false
 
   function send(packet: Packet, toPort: number, to: string): void {
     if (packet === undefined || isClosed) return
-    // A client that is gone is no news.
-    socket.send(packet, 0, packet.length, toPort, to, () => undefined)
+    // Without a callback: one would cost a turn of the queue for each answer.
+    socket.send(packet, toPort, to)
   }
 
   socket.on('message', (packet, from) => {
     if (!guard.admits(from.address, from.port) || waiting >= MAX_WAITING) return
-    const reply = resolver.answer(packet, addresses.seenFrom(address), way)
+    const reply = resolver.answer(packet, box, way)
     if (!(reply instanceof Promise)) {
       send(reply, from.port, from.address)
       return
@@ -78,9 +79,8 @@ export async function listenUdp(
     throw error
   })
   socket.removeAllListeners('error')
-  socket.on('error', (error) =>
-    log.warn({ error: error.message }, 'a DNS socket reports a failure'),
-  )
+  // Mostly that a client is gone, or its network.
+  socket.on('error', (error) => log.debug({ error: error.message }, 'an answer was not sent'))
   try {
     socket.setRecvBufferSize(RECEIVE_BUFFER_BYTES)
   } catch (error) {

@@ -60,8 +60,8 @@ export const found = ({ query }: Asked, data: readonly Uint8Array[], ttl = OUR_T
 
 /** The box's address of the family that was asked for; undefined where the question is another. */
 export function boxAddress({ query, box }: Asked): Uint8Array | undefined {
-  if (query.type === TYPE.A) return box.v4
-  return query.type === TYPE.AAAA ? box.v6 : undefined
+  if (query.type === TYPE.A) return box().v4
+  return query.type === TYPE.AAAA ? box().v6 : undefined
 }
 
 /** A name that is the box: its address, and nothing of other types. */

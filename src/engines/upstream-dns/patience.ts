@@ -1,5 +1,8 @@
 /** Waiting that ends: by its own time, by whoever waits, or by the end of the room. */
 
+/** Made once: without a reason each abort would make an exception with a stack. */
+export const OVER = new Error('nobody waits any more')
+
 /**
  * Runs `work` with a signal that aborts after `ms` with `reason()`, or when one of `parents` does. Rejects at
  * that moment whether or not `work` listens.
@@ -26,7 +29,7 @@ export async function within<Result>(
     clearTimeout(timer)
     for (const leave of followed) leave()
     // Whatever of the work still goes on is not waited for by anyone.
-    controller.abort()
+    controller.abort(OVER)
   }
 }
 

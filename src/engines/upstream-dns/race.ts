@@ -3,7 +3,7 @@ import { EXTENDED_ERROR } from '../../base/dns/codes.ts'
 import { extendedErrors } from '../../base/dns/edns.ts'
 import type { DnsAnswer, DnsQuestion } from '../../base/ports/dns-upstream.ts'
 import { UpstreamBadAnswer } from './errors.ts'
-import { orAborted, within } from './patience.ts'
+import { orAborted, OVER, within } from './patience.ts'
 import { isFailure } from './scrub.ts'
 import type { Server, TryResult } from './server.ts'
 
@@ -65,7 +65,7 @@ export async function race(
     await orAborted(promise, signal)
     return best
   } finally {
-    losers.abort()
+    losers.abort(OVER)
   }
 }
 

@@ -150,21 +150,22 @@ export function createDnsUpstream(deps: UpstreamDnsDeps, config: UpstreamDnsConf
         throw new UpstreamFull(inFlight)
       }
       const parents = signal ? [stopping.signal, signal] : [stopping.signal]
-      const timeout = new UpstreamTimeout(shown(question))
+      let isTimeout = false
+      const timeout = () => {
+        isTimeout = true
+        return new UpstreamTimeout(shown(question))
+      }
       const here = running
       inFlight++
       stats.asked++
       try {
-        const answer = await within(
-          config.timeout,
-          parents,
-          () => timeout,
-          async (inner) => askPools(here, question, inner),
+        const answer = await within(config.timeout, parents, timeout, async (inner) =>
+          askPools(here, question, inner),
         )
         stats.answered++
         return answer
       } catch (error) {
-        if (error === timeout) stats.timeouts++
+        if (isTimeout) stats.timeouts++
         else if (!parents.some((parent) => parent.aborted)) stats.unreachable++
         throw error
       } finally {

@@ -173,8 +173,12 @@ describe('a name of content', () => {
     }
     const deps = { upstream, now: () => performance.now(), tld: 'btlink', routed: [] }
     const { handlers, forward } = createChain(deps, dnsConfig())
-    const resolver = createResolver({ log: silentLog, handlers })
-    const box = { v4: Uint8Array.of(127, 0, 0, 1), v6: undefined }
+    const resolver = createResolver({
+      log: silentLog,
+      handlers,
+      remembered: (query) => forward.remembered(query),
+    })
+    const box = () => ({ v4: Uint8Array.of(127, 0, 0, 1), v6: undefined })
     const way = { transport: 'udp', idleMs: 0 } as const
     for (let round = 0; round < 100_000; round++) {
       const hash = round.toString(16).padStart(40, '0')
