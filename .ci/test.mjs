@@ -17,7 +17,7 @@ const node = existsSync(pinnedNode) ? pinnedNode : execPath
 const FILE_TIMEOUT_MS = 180_000
 const CONCURRENCY = 2
 // Network namespaces, Chromium, other clients and whole daemons disturb each other's timing.
-const SERIAL = /^test\/(netns|integration)\/|\/interop[^/]*$/
+const SERIAL = /^test\/(netns|integration)\/|(interop|chromium|firefox|browser|clients)[^/]*$/
 
 const checks = [
   ['format', ['biome', 'format', 'src', 'test', 'bench', '.ci']],
