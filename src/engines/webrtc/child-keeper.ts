@@ -3,7 +3,6 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../../base/errors.ts'
-import type { Clock } from '../../base/ports/clock.ts'
 import type { Log } from '../../base/ports/log.ts'
 import { WebRtcBadSdp, WebRtcEnded, WebRtcFull, WebRtcTimeout } from './errors.ts'
 import { asReport, type Order, type Report, type Setup } from './messages.ts'
@@ -32,7 +31,6 @@ export const keeperLimits: KeeperLimits = {
 
 export interface KeeperDeps {
   log: Log
-  clock: Clock
   /** The program of the child. */
   entry: URL
   setup(): Promise<Setup>
@@ -79,7 +77,7 @@ export function createChildKeeper(
   maxConnections: number,
   limits: KeeperLimits = keeperLimits,
 ): ChildKeeper {
-  const { log, clock } = deps
+  const { log } = deps
   const questions = new Map<string, Question>()
   let starting: Promise<void> | undefined
   let child: ChildProcess | undefined
@@ -110,22 +108,22 @@ export function createChildKeeper(
   function bury(why: string, startedAt: number): void {
     child = undefined
     deaths += 1
-    failures = clock.now() - startedAt >= limits.steadyMs ? 1 : failures + 1
+    failures = performance.now() - startedAt >= limits.steadyMs ? 1 : failures + 1
     const delayMs =
       failures <= 1 ? 0 : Math.min(limits.maxDelayMs, limits.firstDelayMs * 2 ** (failures - 2))
-    notBefore = clock.now() + delayMs
-    log.warn({ why, delayMs, connections: questions.size }, 'the process for webrtc ended')
+    notBefore = performance.now() + delayMs
+    log.warn({ why, delayMs }, 'the process for webrtc ended')
     for (const key of questions.keys()) settle(key)?.reject(new WebRtcEnded(why))
     deps.onDeath()
   }
 
   async function start(): Promise<void> {
-    const waitMs = notBefore - clock.now()
-    if (waitMs > 0) throw new WebRtcEnded(`it is started again in ${waitMs} ms`)
+    const waitMs = notBefore - performance.now()
+    if (waitMs > 0) throw new WebRtcEnded(`it is started again in ${Math.ceil(waitMs)} ms`)
     const mine = ++generation
     const setup = await deps.setup()
     if (mine !== generation) throw new WebRtcEnded('it was stopped')
-    const startedAt = clock.now()
+    const startedAt = performance.now()
     const started = fork(deps.entry, [], {
       execArgv: FLAGS,
       env: environment(),
@@ -203,6 +201,6 @@ export function createChildKeeper(
     },
     pid: () => child?.pid,
     deaths: () => deaths,
-    delayMs: () => Math.max(0, notBefore - clock.now()),
+    delayMs: () => Math.max(0, notBefore - performance.now()),
   }
 }

@@ -82,7 +82,6 @@ export function createWebRtc(
   const keeper = createChildKeeper(
     {
       log,
-      clock,
       entry: childEntry,
       async setup() {
         starts += 1

@@ -103,6 +103,19 @@ describe('the child process', () => {
     assert.equal((await room.health()).status, 'degraded')
   })
 
+  it('that keeps dying is tried again soon, also where the clock is set back meanwhile', async (t) => {
+    const childEntry = await program(t, 'process.exit(3)')
+    const room = await startWebRtc(t, { deps: { childEntry } })
+    await assert.rejects(room.answer(HASH, OFFER))
+    await assert.rejects(room.answer(HASH, OFFER))
+    const before = Date.now
+    t.mock.method(Date, 'now', () => before() - 24 * 3600_000)
+    await until('a third start', async () => {
+      await room.offer(HASH, 1)
+      return stat(room, 'child_starts') === 3
+    })
+  })
+
   it('that does not even exist makes calls fail', async (t) => {
     const childEntry = new URL('file:///nowhere/child.mjs')
     const room = await startWebRtc(t, { deps: { childEntry } })
