@@ -30,6 +30,8 @@ export interface TrackerDeps {
   box: TrackerBox
   log: Log
   clock: Clock
+  /** Milliseconds that only go forward; of the process, but for tests. */
+  ticks?: () => number
   /** The room's own folder below the state. */
   statePath: string
 }

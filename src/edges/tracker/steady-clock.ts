@@ -1,5 +1,4 @@
-/** Time that never goes back, from a wall clock that may: peers set into the future would never expire. */
-import type { Clock } from '../../base/ports/clock.ts'
+/** Time that goes on evenly: a wall clock that is set would keep peers for ever, or expire all at once. */
 
 export interface SteadyClock {
   ms: () => number
@@ -9,14 +8,9 @@ export interface SteadyClock {
 // Peers of the last run were seen before this one began.
 const START_SECONDS = 10_000_000
 
-export function createSteadyClock(clock: Clock): SteadyClock {
-  let last = clock.now()
-  let elapsed = START_SECONDS * 1000
-  const ms = (): number => {
-    const now = clock.now()
-    if (now > last) elapsed += now - last
-    last = now
-    return elapsed
-  }
+/** @param ticks milliseconds that only go forward */
+export function createSteadyClock(ticks: () => number): SteadyClock {
+  const began = ticks()
+  const ms = (): number => START_SECONDS * 1000 + ticks() - began
   return { ms, seconds: () => Math.floor(ms() / 1000) }
 }

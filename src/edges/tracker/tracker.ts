@@ -41,9 +41,9 @@ function proxiesOf(entries: readonly string[]): AddressSet | undefined {
 
 /** @throws TrackerBadProxy */
 export function createTracker(deps: TrackerDeps, config: TrackerConfig): Tracker {
-  const { box, log, clock } = deps
+  const { box, log, clock, ticks = () => performance.now() } = deps
   const proxies = proxiesOf(config.trusted_proxies)
-  const steady = createSteadyClock(clock)
+  const steady = createSteadyClock(ticks)
   const seed = randomBytes(4).readUInt32BE(0)
   const table = createPeerTable(config.max_peers, seed)
   const isOurs = isAllowed(config, box)
@@ -71,7 +71,7 @@ export function createTracker(deps: TrackerDeps, config: TrackerConfig): Tracker
       completed: (infoHash) => swarms.countCompleted(infoHash),
       clientAddress: address,
       log,
-      clock,
+      clock: { now: steady.ms },
     },
     config,
   )
@@ -107,7 +107,7 @@ export function createTracker(deps: TrackerDeps, config: TrackerConfig): Tracker
   let savedChanges = 0
   let saveFailed = false
   let running = false
-  let ticks = 0
+  let upkeeps = 0
 
   function countAddressPeers(infoHash: InfoHash) {
     const swarm = swarms.get(infoHash)
@@ -122,7 +122,7 @@ export function createTracker(deps: TrackerDeps, config: TrackerConfig): Tracker
 
   function upkeep(): void {
     swarms.sweep(Math.ceil(swarms.torrents() / TICKS_PER_ROUND))
-    if (++ticks % TICKS_PER_ROUND === 0) askers.forget()
+    if (++upkeeps % TICKS_PER_ROUND === 0) askers.forget()
   }
 
   async function save(): Promise<void> {

@@ -13,6 +13,7 @@ import {
   type Tracker,
   type TrackerConfig,
 } from '../../../src/edges/tracker/index.ts'
+import type { TrackerDeps } from '../../../src/edges/tracker/deps.ts'
 import { trackerConfig } from './tracker-config.ts'
 import { type Cleanup, finallyDo, tempFolder } from '../../support/temp.ts'
 
@@ -47,6 +48,7 @@ export interface RoomOptions {
   statePath?: string
   clock?: TestClock
   held?: [InfoHash, 'whole' | 'part'][]
+  deps?: Partial<TrackerDeps>
 }
 
 export function testClock(): TestClock {
@@ -72,6 +74,8 @@ export async function startRoom(t: Cleanup, options: RoomOptions = {}): Promise<
       },
       log,
       clock,
+      ticks: () => clock.now(),
+      ...options.deps,
       statePath,
     },
     config,

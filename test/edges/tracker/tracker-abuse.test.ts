@@ -86,6 +86,15 @@ describe('the tracker against those who mean harm', () => {
     assert.equal(room.tracker.stats()['swarms'], 1)
   })
 
+  it('keeps its peers when the clock of the system is set', async (t) => {
+    const room = await startRoom(t, { ...own(), deps: { ticks: () => performance.now() } })
+    await announce(room, { port: 6001, id: peerId('a') })
+    // A box without a battery for its clock starts in 1970.
+    room.clock.pass(56 * 365 * 24 * HOUR)
+    await new Promise((done) => setTimeout(done, 2200))
+    assert.deepEqual(await seen(room), ['127.0.0.1:6001'])
+  })
+
   it('keeps who is there, and every torrent of the box, when somebody fills it with made-up infohashes', async (t) => {
     const room = await startRoom(t, {
       ...own(),
