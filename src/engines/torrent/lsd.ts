@@ -4,7 +4,6 @@ import { randomBytes } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
 import type { InfoHash } from '../../base/hashes.ts'
 import { infoHash as checkedInfoHash } from '../../base/hashes.ts'
-import type { Clock } from '../../base/ports/clock.ts'
 import { formatPeerAddress } from '../../base/peer-address.ts'
 import type { PeerAddress } from '../../base/ports/dht-node.ts'
 import type { Log } from '../../base/ports/log.ts'
@@ -92,10 +91,7 @@ interface Entry {
   known: Map<string, number>
 }
 
-export function createLsd(
-  deps: { log: Log; port: () => number; clock: Clock },
-  config: SwarmConfig,
-): Lsd {
+export function createLsd(deps: { log: Log; port: () => number }, config: SwarmConfig): Lsd {
   const { log } = deps
   const cookie = randomBytes(6).toString('hex')
   const sockets = new Map<Family, Socket>()

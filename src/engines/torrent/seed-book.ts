@@ -11,6 +11,7 @@ import type { SwarmHints, TorrentStatus } from '../../base/ports/torrent-engine.
 import type { SwarmConfig } from './config.ts'
 import type { Sought } from './discovery.ts'
 import {
+  FIRST_SANE_MS,
   loadSeedMark,
   removeSeedMark,
   saveSeedMark,
@@ -99,11 +100,22 @@ export function createSeedBook(
     await turn
   }
 
+  /** Milliseconds; it begins anew where the clock was wrong as it began. */
+  function ageOf(seed: Seed): number {
+    const now = clock.now()
+    if (seed.since >= FIRST_SANE_MS) return now - seed.since
+    if (now >= FIRST_SANE_MS) {
+      seed.since = now
+      seed.unsaved = true
+    }
+    return 0
+  }
+
   function limitOf(seed: Seed): Seed['limited'] {
     if (seed.own || seed.wholeBytes === undefined) return undefined
     const { seed_ratio: ratio, seed_time: time } = config
     if (ratio > 0 && seed.given >= ratio * seed.wholeBytes) return 'ratio'
-    return time > 0 && seed.since > 0 && clock.now() - seed.since >= time ? 'time' : undefined
+    return time > 0 && ageOf(seed) >= time ? 'time' : undefined
   }
 
   async function loadOne(infoHash: InfoHash): Promise<Seed | undefined> {

@@ -11,7 +11,7 @@ import { readNote, writeNote } from './notes.ts'
 
 const MAX_HINTS = 100
 // A box without a battery for its clock starts in 1970.
-const FIRST_SANE_MS = Date.UTC(2025, 0, 1)
+export const FIRST_SANE_MS = Date.UTC(2025, 0, 1)
 
 export interface SeedMark {
   announceDht: boolean

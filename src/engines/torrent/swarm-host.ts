@@ -95,7 +95,7 @@ export interface SwarmHost {
 
 export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): SwarmHost {
   const { dht, webrtc, log, clock } = deps
-  const bans = createBanList(() => clock.now())
+  const bans = createBanList(() => performance.now())
   const callers = new Map<string, number>()
   const bandwidth = createBandwidth({ clock }, config)
   /** webtorrent's own list has to be searched from its start. */
@@ -108,8 +108,8 @@ export function createSwarmHost(deps: SwarmHostDeps, config: SwarmConfig): Swarm
   /** Where peers outside the own network call. */
   const publicPort = () => mapping.externalPort() || port()
   const trackers = createTrackers({ log, port: publicPort }, config)
-  const lsd = createLsd({ log, port, clock }, config)
-  const met = createMetPeers(() => clock.now())
+  const lsd = createLsd({ log, port }, config)
+  const met = createMetPeers(() => performance.now())
   const signaller: Signaller = {
     ...deps.browsers,
     peerId: () => client?.peerId ?? '',

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { StoreLayout } from '../../../src/base/layout.ts'
-import type { Log } from '../../../src/base/ports/log.ts'
+import { type Log, silentLog } from '../../../src/base/ports/log.ts'
+import { createSeedBook } from '../../../src/engines/torrent/seed-book.ts'
 import { loadSeedMark, type SeedMark } from '../../../src/engines/torrent/seed-mark.ts'
 import { leaveSleeping } from '../../support/sleeping-seeds.ts'
 import { type Cleanup, tempFolder } from '../../support/temp.ts'
@@ -141,5 +142,20 @@ describe('a seeding time', () => {
     await box.engine.stop()
     const since = (await loadSeedMark(layout, made.infoHash))?.since ?? 0
     assert.ok(Date.now() - since < 60_000)
+  })
+
+  it('begins when the clock is set, where it was in 1970 as the seed began', async (t) => {
+    const { layout } = await stateWith(t, {})
+    let now = 5000
+    const clock = { now: () => now }
+    const config = { seed_ratio: 0, seed_time: 7 * DAY_MS }
+    const book = createSeedBook({ layout, log: silentLog, clock }, config)
+    const seed = book.enter(made.infoHash, { wholeBytes: content.length })
+    now = Date.now()
+    book.judge(seed)
+    assert.equal(seed.limited, undefined)
+    now += 8 * DAY_MS
+    book.judge(seed)
+    assert.equal(seed.limited, 'time')
   })
 })
