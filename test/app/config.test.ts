@@ -55,6 +55,39 @@ describe('configuration', () => {
     }
   })
 
+  it('refuses hosts and origins of the tracker that nobody could reach it by', async () => {
+    const good = [
+      'example.com',
+      'box',
+      '192.0.2.7',
+      '2001:db8::7',
+      '[2001:db8::7]',
+      '::1',
+      'a-b.example',
+    ]
+    const bad = [
+      'example.com:8080',
+      'http://example.com',
+      ':::::',
+      '-',
+      'a..b',
+      '[]',
+      '',
+      '192.0.2.7:80',
+    ]
+    const hosts = (list: string[]) => check(`tracker: { public_hosts: ${JSON.stringify(list)} }`)
+    assert.deepEqual((await hosts(good)).mistakes, [])
+    for (const host of bad) assert.equal((await hosts([host])).mistakes.length, 1, host)
+    const origins = (list: string[]) =>
+      check(`tracker: { socket_origins: ${JSON.stringify(list)} }`)
+    assert.deepEqual(
+      (await origins(['https://site.example', 'http://localhost:8080'])).mistakes,
+      [],
+    )
+    for (const origin of ['site.example', 'https://site.example/', 'ws://site.example', '*'])
+      assert.equal((await origins([origin])).mistakes.length, 1, origin)
+  })
+
   it('works without any file (Q06)', async () => {
     const { config, mistakes } = await loadConfig({ env: {}, stateDir: '/tmp/x' })
     assert.deepEqual(mistakes, [])

@@ -2,7 +2,7 @@
 import { parseDuration, parseSize } from '../../base/units.ts'
 import { nearest } from './nearest.ts'
 
-/** As much of JSON Schema as the sections use, with our keywords `unit` and `secret`. */
+/** As much of JSON Schema as the sections use, with our keywords `unit`, `secret` and `shape`. */
 export interface Schema {
   type?: string
   properties?: Record<string, Schema>
@@ -15,6 +15,8 @@ export interface Schema {
   minimum?: number
   maximum?: number
   pattern?: string
+  /** What the pattern wants, in words. */
+  shape?: string
   minLength?: number
   maxLength?: number
   maxItems?: number
@@ -140,7 +142,8 @@ function checkArray(
 function faultOfText(schema: Schema, value: unknown): string | undefined {
   if (typeof value !== 'string') return `must be text, got ${shown(value)}`
   if (schema.pattern !== undefined && !new RegExp(schema.pattern, 'u').test(value)) {
-    return `must match ${schema.pattern}, got ${shown(value)}`
+    const wanted = schema.shape === undefined ? `match ${schema.pattern}` : `be ${schema.shape}`
+    return `must ${wanted}, got ${shown(value)}`
   }
   if (value.length < (schema.minLength ?? 0)) return 'is too short'
   if (value.length > (schema.maxLength ?? 4096)) return 'is too long'

@@ -2,6 +2,12 @@
 import { type Static, Type } from 'typebox'
 import { count, duration, flag, port, texts } from '../../base/config-schema.ts'
 
+// A name, or an address without a port: the URLs in magnets bring their own.
+const NAME = '[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?'
+const IPV6 = '(?!.*:::)(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f.]{0,15}'
+const HOST = `^(?:${NAME}(?:[.]${NAME})*|${IPV6}|\\[${IPV6}\\])$`
+// As browsers write it: without a path, and without a slash at the end.
+const ORIGIN = '^https?://[^/\\s]+$'
 const SECOND = 1000
 const MINUTE = 60 * SECOND
 
@@ -23,13 +29,20 @@ export const trackerConfigSchema = Type.Object(
       description:
         'Which torrents are tracked: those of the box, those and the `allowed` ones, or anybody’s.',
     }),
-    allowed: Type.Array(Type.String({ pattern: '^[0-9a-fA-F]{40}$' }), {
-      default: [],
-      maxItems: 100_000,
-      description: 'Infohashes tracked besides those of the box, with `access: list`.',
-    }),
+    allowed: Type.Array(
+      Type.String({ pattern: '^[0-9a-fA-F]{40}$', shape: 'an infohash of 40 hex digits' }),
+      {
+        default: [],
+        maxItems: 100_000,
+        description: 'Infohashes tracked besides those of the box, with `access: list`.',
+      },
+    ),
     public_hosts: Type.Array(
-      Type.String({ pattern: '^[A-Za-z0-9._:-]{1,253}$|^\\[[0-9A-Fa-f:.]{2,45}\\]$' }),
+      Type.String({
+        maxLength: 253,
+        pattern: HOST,
+        shape: 'a host name or address without a port',
+      }),
       {
         default: [],
         maxItems: 16,
@@ -61,9 +74,13 @@ export const trackerConfigSchema = Type.Object(
     burst: count(1000, 'Announces and scrapes of one address at once.', { minimum: 1 }),
     max_sockets: count(2000, 'WebSocket connections of browsers at the same time.'),
     max_sockets_per_address: count(50, 'WebSocket connections of one address.', { minimum: 1 }),
-    socket_origins: texts(
-      [],
-      'Origins (https://site.example) whose pages may use the tracker over WebSocket; none for any page.',
+    socket_origins: Type.Array(
+      Type.String({ pattern: ORIGIN, shape: 'an origin like https://site.example' }),
+      {
+        default: [],
+        description:
+          'Origins (https://site.example) whose pages may use the tracker over WebSocket; none for any page.',
+      },
     ),
   },
   { additionalProperties: false },

@@ -6,7 +6,12 @@ const SECOND = 1000
 
 const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
 const hour = (description: string) =>
-  Type.String({ pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$', default: '00:00', description })
+  Type.String({
+    pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$',
+    shape: 'a time from 00:00 to 23:59',
+    default: '00:00',
+    description,
+  })
 
 const limitedHoursSchema = Type.Object(
   {

@@ -22,7 +22,7 @@ export const webrtcConfigSchema = Type.Object(
       secret: true,
     }),
     port_min: port(0, 'Lowest UDP port for browsers; 0 lets the system choose.'),
-    port_max: port(0, 'Highest UDP port for browsers.'),
+    port_max: port(0, 'Highest UDP port for browsers; each takes one.'),
     idle_time: duration(
       120 * SECOND,
       'The process with the WebRTC code ends after this time without browsers and offers.',

@@ -26,7 +26,7 @@ export function createConnections(setup: Setup, report: (report: Report) => void
     iceServers: setup.iceServers,
     ...(setup.portMin > 0 && {
       portRangeBegin: setup.portMin,
-      portRangeEnd: Math.max(setup.portMin, setup.portMax),
+      portRangeEnd: setup.portMax,
     }),
   }
 

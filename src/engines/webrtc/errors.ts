@@ -27,3 +27,8 @@ export const WebRtcBadServer = declareError(
   'webrtc.%s has an entry that is not %s',
   500,
 )
+export const WebRtcBadPorts = declareError(
+  'BTL_ERR_WEBRTC_BAD_PORTS',
+  'webrtc.port_min %s and port_max %s are no range: give both, or neither',
+  500,
+)

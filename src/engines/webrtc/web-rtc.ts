@@ -16,7 +16,7 @@ import {
   keeperLimits,
 } from './child-keeper.ts'
 import type { WebRtcConfig } from './config.ts'
-import { WebRtcDisabled, WebRtcEnded, WebRtcFull } from './errors.ts'
+import { WebRtcBadPorts, WebRtcDisabled, WebRtcEnded, WebRtcFull } from './errors.ts'
 import { parseIceServers } from './ice-servers.ts'
 import { createLinks, type Link, type LinkLimits } from './links.ts'
 import { createMdns, type Mdns } from './mdns.ts'
@@ -62,6 +62,10 @@ export function createWebRtc(
 ): WebRtc {
   const { max_connections: maxConnections } = config
   const iceServers = parseIceServers(config.stun_servers, config.turn_servers)
+  const { port_min: portMin, port_max: portMax } = config
+  if (portMin > portMax || (portMin === 0 && portMax > 0)) {
+    throw new WebRtcBadPorts(portMin, portMax)
+  }
   let take: (channel: PeerChannel) => void = (channel) => void channel.stream.destroy()
   let idle: NodeJS.Timeout | undefined
   let ending: Promise<void> | undefined
@@ -85,7 +89,6 @@ export function createWebRtc(
       entry: childEntry,
       async setup() {
         starts += 1
-        const { port_min: portMin, port_max: portMax } = config
         return {
           do: 'setup',
           socketPath: await door.open(),

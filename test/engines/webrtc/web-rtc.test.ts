@@ -75,6 +75,17 @@ describe('offers and answers', () => {
     }
   })
 
+  it('need both ends of the UDP ports, in order', async (t) => {
+    const refused = async (port_min: number, port_max: number) =>
+      assert.rejects(startWebRtc(t, { config: { port_min, port_max } }), {
+        code: 'BTL_ERR_WEBRTC_BAD_PORTS',
+        message: `webrtc.port_min ${port_min} and port_max ${port_max} are no range: give both, or neither`,
+      })
+    await refused(50_000, 0)
+    await refused(0, 50_000)
+    await refused(50_000, 40_000)
+  })
+
   it('are refused where WebRTC is switched off', async (t) => {
     const room = await startWebRtc(t, { config: { enabled: false } })
     await assert.rejects(room.answer(HASH, OFFER), { code: 'BTL_ERR_WEBRTC_DISABLED' })
