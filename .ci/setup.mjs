@@ -28,6 +28,7 @@ const pinnedNode = at('node_modules', `node-linux-${arch}`, 'bin', 'node')
 /** Debian packages of the tests, with a file that is there once the package is. */
 const testPackages = {
   aria2: '/usr/bin/aria2c',
+  'avahi-daemon': '/usr/sbin/avahi-daemon',
   chromium: '/usr/bin/chromium',
   curl: '/usr/bin/curl',
   deluged: '/usr/bin/deluged',
