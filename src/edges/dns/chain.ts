@@ -4,9 +4,12 @@ import type { DnsUpstream } from '../../base/ports/dns-upstream.ts'
 import type { DnsConfig } from './config.ts'
 import { createBtlinkNames } from './handlers/btlink-names.ts'
 import { createForward, type Forward } from './handlers/forward.ts'
+import { createLinkCheck } from './handlers/link-check.ts'
+import { createLinkDomains } from './handlers/link-domains.ts'
 import { createLocalRecords } from './handlers/local-records.ts'
 import { createPolicy } from './handlers/policy.ts'
 import { createSpecialNames } from './handlers/special-names.ts'
+import { createLinks, domainsOf } from './links.ts'
 import type { Handler } from './reply.ts'
 import { nameOf } from './zone.ts'
 
@@ -30,15 +33,21 @@ export function createChain({ upstream, now, tld, routed }: ChainDeps, config: D
   const allowed = [...config.allow_private.map((text) => foldName(nameOf(text))), ...routed]
   const privateZones = config.block_private ? allowed : undefined
   const forward = createForward({ upstream, now, privateZones }, config)
+  const local = createLocalRecords(config.records, config.link_records, host)
+  const links = createLinks({ upstream, now, tld, written: domainsOf(local.names()) })
   const handlers = [
     // First what is refused whatever its name, so that nobody below has to think of it.
     createPolicy(),
+    // Its names look like broken content names to the next one.
+    ...(config.link_check ? [createLinkCheck(links, tld, host)] : []),
     // No record of the household may take a content name away, nor may the internet.
     createBtlinkNames(tld, host),
     // What the household wrote comes before what the standards say of the same name.
-    createLocalRecords(config.records, config.link_records, host),
+    local,
     // Before forwarding: these must not leave the house.
     createSpecialNames({ host, routed }, config),
+    // Of what is left, the domains that have a site.
+    ...(config.intercept_links ? [createLinkDomains(links, host)] : []),
     forward,
   ]
   return { handlers, forward }

@@ -46,6 +46,14 @@ export const dnsConfigSchema = Type.Object(
       [],
       'Sites of ordinary domains, as domain=magnet or domain=btlink name: answered at _btlink.domain.',
     ),
+    link_check: flag(
+      false,
+      'Answer <domain>._btlink.<tld> with our address where the domain has a site: for proxy scripts.',
+    ),
+    intercept_links: flag(
+      false,
+      'Answer with our address for every ordinary domain that has a site, which costs a second question for each domain.',
+    ),
     local_domains: texts(
       ['lan', 'home', 'localdomain', 'home.arpa', 'internal'],
       'Domains of the house: never asked of the internet.',

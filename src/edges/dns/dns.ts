@@ -11,7 +11,7 @@ import type { DnsConfig } from './config.ts'
 import { DnsBadNetwork, DnsOpenResolver } from './errors.ts'
 import { createGuard } from './guard.ts'
 import { createNetworks, HOUSE } from './networks.ts'
-import { createResolver } from './resolver.ts'
+import { createResolver, type Explanation } from './resolver.ts'
 import { createConnections, listenTcp } from './server-tcp.ts'
 import { type Listening, listenUdp, type ServerDeps } from './server-udp.ts'
 import { nameOf } from './zone.ts'
@@ -33,6 +33,11 @@ export interface DnsDeps {
 export interface Dns extends Component {
   /** Where it answers now. */
   listening(): { address: string; port: number }[]
+  /**
+   * Which rule answers a query, and its answer, as a client on this machine gets it over TCP; undefined
+   * for what is no query.
+   */
+  explain(packet: Uint8Array): Promise<Explanation | undefined>
   stats(): Stats
 }
 
@@ -162,6 +167,10 @@ export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
       return places.size === 0
         ? { status: 'down', score: 0, detail: 'answers at no address' }
         : { status: 'ok', score: 100 }
+    },
+    explain: async (packet) => {
+      const box = () => addresses.seenFrom('127.0.0.1')
+      return resolver.explain(packet, box, { transport: 'tcp', idleMs: config.idle_timeout })
     },
     stats: () => ({
       ...resolver.stats,

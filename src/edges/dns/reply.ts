@@ -58,8 +58,8 @@ export type Reply = Made | Kept | Silence
 /** One rule of the chain. */
 export interface Handler {
   readonly name: string
-  /** Undefined where the question is somebody else's. */
-  answer(asked: Asked): Reply | Promise<Reply> | undefined
+  /** Undefined, at once or later, where the question is somebody else's. */
+  answer(asked: Asked): Reply | undefined | Promise<Reply | undefined>
 }
 
 export interface Way {

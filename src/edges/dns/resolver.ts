@@ -15,14 +15,25 @@ export interface ResolverDeps {
   remembered: (query: Query) => Kept | undefined
 }
 
+/** Which rule of the chain a question falls to, and what it says. */
+export interface Explanation {
+  handler: string
+  reply: Packet
+}
+
 export type Packet = Uint8Array | undefined
 
 export function createResolver({ log, handlers, remembered }: ResolverDeps) {
   const stats = { queries: 0, dropped: 0, refused: 0, failures: 0 }
 
-  function replyTo(query: Query, box: () => BoxAddresses): Reply | Promise<Reply> {
-    for (const handler of handlers) {
+  /** Asks the handlers from `first` on. */
+  function replyTo(query: Query, box: () => BoxAddresses, first = 0): Reply | Promise<Reply> {
+    for (const [index, handler] of handlers.entries()) {
+      if (index < first) continue
       const reply = handler.answer({ query, box })
+      if (reply instanceof Promise) {
+        return reply.then((late) => late ?? replyTo(query, box, index + 1))
+      }
       if (reply !== undefined) return reply
     }
     return refused(RCODE.REFUSED)
@@ -40,6 +51,20 @@ export function createResolver({ log, handlers, remembered }: ResolverDeps) {
 
   return {
     stats,
+    /** For people who wonder: asks the chain itself, not memory. Undefined for what is no query. */
+    async explain(
+      packet: Uint8Array,
+      box: () => BoxAddresses,
+      way: Way,
+    ): Promise<Explanation | undefined> {
+      const query = decodeQuery(packet)
+      if (query.kind !== 'query') return undefined
+      for (const handler of handlers) {
+        const reply = await handler.answer({ query, box })
+        if (reply) return { handler: handler.name, reply: encodeReply(packet, query, reply, way) }
+      }
+      return undefined
+    },
     /** At once where nobody else has to be asked. Never throws. */
     answer(packet: Uint8Array, box: () => BoxAddresses, way: Way): Packet | Promise<Packet> {
       const query = decodeQuery(packet)

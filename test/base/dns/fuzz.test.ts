@@ -9,65 +9,10 @@ import { toHex } from '../../../src/base/bytes.ts'
 import { decodeMessage, decodeResponse } from '../../../src/base/dns/decode-message.ts'
 import { decodeQuery, encodeRefusal } from '../../../src/base/dns/decode-query.ts'
 import { encodeMessage } from '../../../src/base/dns/encode-message.ts'
-import { brokenQueries, brokenResponses, longestChain } from '../../vectors/broken-dns.ts'
-import { captured } from './messages.ts'
+import { createDice, mutated } from './mutate.ts'
 
 const ROUNDS = Number(process.env['BTL_FUZZ_ROUNDS'] ?? 10_000)
 const SEED = Number(process.env['BTL_FUZZ_SEED'] ?? randomInt(2 ** 31))
-
-/** Mulberry32: small, and the same everywhere. */
-function createDice(seed: number) {
-  let state = seed >>> 0
-  return (sides: number): number => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % sides
-  }
-}
-
-const seeds = [
-  ...Object.values(captured),
-  longestChain,
-  ...brokenQueries.map(({ bytes }) => bytes),
-  ...brokenResponses.map(({ bytes }) => bytes),
-].filter((bytes) => bytes.length > 0)
-
-/** Bytes that mean something to a reader of names, counts and lengths. */
-const TELLING = [0, 1, 2, 3, 12, 0x29, 0x3f, 0x40, 0x7f, 0x80, 0xbf, 0xc0, 0xff]
-
-function mutated(dice: (sides: number) => number): Uint8Array {
-  const seed = seeds[dice(seeds.length)] ?? new Uint8Array(12)
-  let bytes = Uint8Array.from(seed)
-  for (let left = 1 + dice(4); left > 0; left--) {
-    const at = dice(bytes.length || 1)
-    switch (dice(6)) {
-      case 0:
-        bytes[at] = dice(256)
-        break
-      case 1:
-        bytes[at] = TELLING[dice(TELLING.length)] ?? 0
-        break
-      case 2:
-        bytes = bytes.slice(0, at)
-        break
-      case 3:
-        // A pointer to anywhere in the packet.
-        bytes[at] = 0xc0
-        bytes[at + 1] = dice(bytes.length || 1)
-        break
-      case 4: {
-        const piece = bytes.slice(at, at + dice(40))
-        bytes = Uint8Array.from([...bytes.slice(0, at), ...piece, ...bytes.slice(at)])
-        break
-      }
-      default:
-        // A count of the header.
-        bytes[4 + dice(8)] = dice(4)
-    }
-  }
-  return bytes
-}
 
 function survive(bytes: Uint8Array): boolean {
   const verdict = decodeQuery(bytes)

@@ -28,6 +28,8 @@ export const dnsConfig = (changes: Partial<DnsConfig> = {}): DnsConfig => ({
   discard_after: 1900,
   records: [],
   link_records: [],
+  link_check: false,
+  intercept_links: false,
   local_domains: ['lan', 'home.arpa', 'internal'],
   wpad: false,
   canaries: true,

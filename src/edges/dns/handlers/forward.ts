@@ -148,7 +148,12 @@ export function createForward(
     answer({ query }) {
       if ((query.flags & FLAG.RD) === 0) return refused(RCODE.REFUSED)
       const entry = cache.get(kindOf(query), query.folded)
-      if (entry !== undefined && now() < entry.staleUntil) return staleOr(query, entry)
+      const time = now()
+      // It may have come while other handlers thought about it.
+      if (entry !== undefined && time < entry.freshUntil) {
+        return kept({ entry, isStale: false }, time)
+      }
+      if (entry !== undefined && time < entry.staleUntil) return staleOr(query, entry)
       return askOnce(query).then((outcome) => kept(outcome))
     },
     stats: () => ({ ...stats, ...entries.stats, ...cache.stats(), pending: pending.size }),

@@ -54,12 +54,17 @@ function parseLink(text: string): Written {
   return { name: foldName(domain), type: TYPE.TXT, data: txtData([utf8(value)]) }
 }
 
+export interface LocalRecords extends Handler {
+  /** Folded. */
+  names(): Iterable<DnsName>
+}
+
 /** @throws DnsBadRecord */
 export function createLocalRecords(
   records: readonly string[],
   links: readonly string[],
   host: DnsName,
-): Handler {
+): LocalRecords {
   const byName = new Map<DnsName, Map<number, Uint8Array[]>>()
   for (const { name, type, data } of [...records.map(parseRecord), ...links.map(parseLink)]) {
     const types = byName.get(name) ?? new Map<number, Uint8Array[]>()
@@ -69,6 +74,7 @@ export function createLocalRecords(
   const zone = createZone(nameOf('home.arpa'), host)
   return {
     name: 'local-records',
+    names: () => byName.keys(),
     answer(asked) {
       const types = byName.get(asked.query.folded)
       if (types === undefined) return undefined
