@@ -287,7 +287,11 @@ export function createSwarms(
       if (slot < 0) {
         slot = join(swarm, announce)
         outcome.slot = slot
-        if (slot < 0) return 'no room'
+        if (slot < 0) {
+          // An address at its limit must not fill the tracker with empty swarms.
+          if (sizeOf(swarm) === 0 && swarm.downloaded === 0) byHash.delete(swarm.infoHash)
+          return 'no room'
+        }
         table.setUploaded(slot, Math.min(MAX_UINT32, Math.floor(announce.uploaded / KIB)))
       }
       refresh(swarm, slot, announce)

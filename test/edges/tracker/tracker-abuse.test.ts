@@ -86,6 +86,16 @@ describe('the tracker against those who mean harm', () => {
     assert.equal(room.tracker.stats()['swarms'], 1)
   })
 
+  it('opens no swarm for who has no room in it', async (t) => {
+    const room = await startRoom(t, { config: { access: 'open', max_peers_per_address: 5 } })
+    for (let i = 0; i < 30; i++) {
+      const hash = infoHash(i.toString(16).padStart(40, '0'))
+      await announce(room, { port: 6001, id: peerId('a'), hash })
+    }
+    assert.equal(room.tracker.stats()['peers'], 5)
+    assert.equal(room.tracker.stats()['swarms'], 5)
+  })
+
   it('keeps its peers when the clock of the system is set', async (t) => {
     const room = await startRoom(t, { ...own(), deps: { ticks: () => performance.now() } })
     await announce(room, { port: 6001, id: peerId('a') })
