@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { infoHash } from '../../../src/base/hashes.ts'
 import { randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
