@@ -23,6 +23,8 @@ export interface ServerLimits {
 const MAX_HEADER_BYTES = 16 * 1024
 const CHECK_INTERVAL_MS = 1000
 const KEEP_ALIVE_MS = 30_000
+// For a refusal to be read.
+const LINGER_MS = 1000
 
 /** Whether a response has begun on this socket; Node's own default handler looks at the same field. */
 function isAnswering(socket: Duplex): boolean {
@@ -41,6 +43,9 @@ export function refuseSocket(socket: Duplex, error: Error, requestId = '-'): voi
   let head = `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode] ?? 'Refused'}\r\nConnection: close\r\n`
   for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`
   socket.end(Buffer.concat([Buffer.from(`${head}\r\n`), body]))
+  // Who leaves its end open would keep its place for nothing.
+  const late = setTimeout(() => socket.destroy(), LINGER_MS).unref()
+  socket.once('close', () => clearTimeout(late))
 }
 
 function refusal(error: Error): Error {

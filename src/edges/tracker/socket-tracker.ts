@@ -196,8 +196,6 @@ export function createSocketTracker(
   function turnAway(socket: Duplex, error: Error): void {
     turnedAway++
     socket.on('error', () => socket.destroy())
-    // A refused client that leaves its end open would hold a descriptor for nothing.
-    socket.once('finish', () => socket.destroy())
     refuseSocket(socket, error)
   }
 

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { describe, it } from 'node:test'
+import { createHttpServer } from '../../../src/edges/http/index.ts'
+import { type Cleanup, finallyDo } from '../../support/temp.ts'
+import { until } from '../../support/until.ts'
+
+async function open(t: Cleanup): Promise<{ server: Server; client(): Socket }> {
+  const limits = { headerTimeoutMs: 200, idleTimeoutMs: 600_000, maxConnections: 4 }
+  const server = createHttpServer(limits, (_req, res) => res.end('here'))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  finallyDo(t, () => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const { port } = server.address() as AddressInfo
+  return {
+    server,
+    client() {
+      const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+      socket.on('error', () => undefined)
+      finallyDo(t, () => socket.destroy())
+      return socket
+    },
+  }
+}
+
+const connections = async (server: Server): Promise<number> =>
+  new Promise((resolve, reject) => {
+    server.getConnections((error, count) => (error ? reject(error) : resolve(count)))
+  })
+
+describe('a server', () => {
+  it('gets its places back from clients that say nothing, read nothing and stay', async (t) => {
+    const { server, client } = await open(t)
+    const silent = Array.from({ length: 4 }, client)
+    await until('all places to be taken', async () => (await connections(server)) === 4)
+    await until('them to be free', async () => (await connections(server)) === 0, {
+      timeoutMs: 5000,
+    })
+    assert.equal(silent.filter(({ destroyed }) => destroyed).length, 0)
+  })
+
+  it('says what is wrong before it closes', async (t) => {
+    const { client } = await open(t)
+    const socket = client()
+    socket.write('NONSENSE\r\n\r\n')
+    socket.setEncoding('utf8')
+    let said = ''
+    for await (const text of socket) said += String(text)
+    assert.match(said, /^HTTP\/1\.1 400 /)
+  })
+})
