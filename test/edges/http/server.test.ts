@@ -7,7 +7,7 @@ import { createHttpServer } from '../../../src/edges/http/index.ts'
 import { type Cleanup, finallyDo } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 
-async function open(t: Cleanup): Promise<{ server: Server; client(): Socket }> {
+async function open(t: Cleanup): Promise<{ server: Server; client: () => Socket }> {
   const limits = { headerTimeoutMs: 200, idleTimeoutMs: 600_000, maxConnections: 4 }
   const server = createHttpServer(limits, (_req, res) => res.end('here'))
   server.listen(0, '127.0.0.1')
@@ -22,7 +22,7 @@ async function open(t: Cleanup): Promise<{ server: Server; client(): Socket }> {
     client() {
       const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
       socket.on('error', () => undefined)
-      finallyDo(t, () => socket.destroy())
+      finallyDo(t, () => void socket.destroy())
       return socket
     },
   }
