@@ -1,0 +1,3 @@
+/** The door of the proxy: how devices of the house reach names, and through us other sites. */
+export type { ProxyOptions, ProxyServerConfig } from './config.ts'
+export { createProxy, type Proxy, type ProxyDeps } from './proxy.ts'

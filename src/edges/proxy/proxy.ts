@@ -1,0 +1,260 @@
+/** The household's proxy: listens, knows who came, and leads each request to the gateway or outside. */
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { networkInterfaces } from 'node:os'
+import type { Duplex } from 'node:stream'
+import { messageOf, printable } from '../../base/errors.ts'
+import type { Clock } from '../../base/ports/clock.ts'
+import type { Component, Stats } from '../../base/ports/component.ts'
+import type { Log } from '../../base/ports/log.ts'
+import {
+  addressSet,
+  closeSignal,
+  describeError,
+  isHouseAddress,
+  refuseSocket,
+} from '../http/index.ts'
+import { type Arrival, createArrivals } from './arrival.ts'
+import { parseAuthority } from './authority.ts'
+import type { ProxyOptions } from './config.ts'
+import { type Connect, createDialer, type Lookup } from './dial.ts'
+import { BadFraming, BadSetting, BadTarget } from './errors.ts'
+import { createHttp2Door } from './http2-door.ts'
+import { createInlet } from './inlet.ts'
+import { createListeners } from './listeners.ts'
+import { refuse } from './refusal.ts'
+import { createRemoteGateway } from './remote-gateway.ts'
+import { createRequests } from './requests.ts'
+import { createShares } from './shares.ts'
+import { createSocksDoor } from './socks-door.ts'
+import { createTlsDoor, type TlsDeps } from './tls-door.ts'
+import { createTunnels } from './tunnels.ts'
+
+export interface ProxyDeps extends TlsDeps {
+  /**
+   * Whether the gateway answers for that host: anything under the top-level domain, sound or not, so
+   * that it can say what is wrong; its own names; domains with a link record.
+   * @param host lower case, without port and trailing dot
+   */
+  isServed: (host: string, signal: AbortSignal) => boolean | Promise<boolean>
+  /** The gateway: `gateway.server.emit('request', req, res)`, after what answers on every host. */
+  serve(req: IncomingMessage, res: ServerResponse): void
+  /** Resolves names of other sites; our own resolver, so that they are not asked outside. */
+  lookup: Lookup
+  connect?: Connect
+  ownAddresses?: () => readonly string[]
+  log: Log
+  clock: Clock
+}
+
+export interface Proxy extends Component {
+  /** Bound ports; 0 while it does not listen, or has no such listener. */
+  readonly httpPort: number
+  readonly httpsPort: number
+  readonly socksPort: number
+  stats(): Stats
+}
+
+const machineAddresses = (): string[] =>
+  Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address))
+
+/** For the log; what proves who somebody is stays out of it. */
+function headersOf({ method, url, headers }: IncomingMessage, { client }: Arrival): object {
+  const secret = ['authorization', 'cookie', 'proxy-authorization']
+  const shown = Object.entries(headers).map(([name, value]) => [
+    name,
+    secret.includes(name) ? 'left out' : value,
+  ])
+  return { client, method, url, headers: Object.fromEntries(shown) as unknown }
+}
+
+export function createProxy(deps: ProxyDeps, options: ProxyOptions): Proxy {
+  const { log } = deps
+  // Random, so that two boxes in a row are not taken for one.
+  const pseudonym = `btlink-${randomBytes(4).toString('hex')}`
+  const clients = addressSet(options.clients)
+  if ('bad' in clients) {
+    throw new BadSetting('clients', printable(clients.bad), 'is no address or network')
+  }
+  const counts = { refused: 0, failed: 0 }
+  const arrivals = createArrivals()
+  const answering = new WeakSet<object>()
+  const stopped = new AbortController()
+
+  const shares = createShares(options.max_tunnels, options.max_tunnels_per_client)
+  const dialer = createDialer(
+    {
+      lookup: deps.lookup,
+      connect: deps.connect,
+      ownAddresses: deps.ownAddresses ?? machineAddresses,
+      isOwnPort: (port) => listeners.ports().includes(port),
+    },
+    options,
+  )
+  const remote =
+    options.gateway === ''
+      ? undefined
+      : createRemoteGateway({ ...options, url: options.gateway, pseudonym })
+  const requests = createRequests(
+    {
+      isServed: deps.isServed,
+      serve: remote
+        ? (req, res, arrival) => remote.serve(req, res, arrival)
+        : (req, res) => deps.serve(req, res),
+      dialer,
+      shares,
+      pseudonym,
+    },
+    options,
+  )
+  const tunnels = createTunnels(
+    {
+      isServed: deps.isServed,
+      dialer,
+      shares,
+      take: (stream, arrival) => inlet.take(stream, arrival),
+    },
+    options,
+  )
+
+  function note(error: unknown, what: object): void {
+    const { statusCode, code } = describeError(error)
+    if (statusCode < 500) counts.refused++
+    else counts.failed++
+    const fields = { ...what, code, reason: messageOf(error) }
+    if (statusCode === 500) log.error({ ...fields, err: error }, 'the proxy failed')
+    else log.debug(fields, 'the proxy refused a request')
+  }
+
+  async function onRequest(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const arrival = arrivals.of(req.socket)
+    if (arrival === undefined) {
+      req.socket.destroy()
+      return
+    }
+    const { socket } = req
+    answering.add(socket)
+    res.once('close', () => answering.delete(socket))
+    if (options.request_headers) log.debug(headersOf(req, arrival), 'a request to the proxy')
+    try {
+      await requests.answer(req, res, arrival, closeSignal(res))
+    } catch (error) {
+      if (!res.destroyed) note(error, { client: arrival.client, url: req.url?.slice(0, 200) })
+      refuse(req, res, error)
+    }
+  }
+
+  async function onConnect(req: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> {
+    const arrival = arrivals.of(stream)
+    // An answer is on its way: another one would get into the middle of it.
+    if (arrival === undefined || answering.has(stream)) {
+      stream.destroy()
+      return
+    }
+    // The client may hang up while we look for the other side.
+    const left = new AbortController()
+    const leave = () => left.abort()
+    stream.once('close', leave)
+    stream.on('error', () => stream.destroy())
+    const authority = req.url ?? ''
+    try {
+      // RFC 9110 §9.3.6: a body of CONNECT means nothing, and would be read as the tunnel's bytes.
+      if (
+        req.headers['content-length'] !== undefined ||
+        req.headers['transfer-encoding'] !== undefined
+      ) {
+        throw new BadFraming('a body with CONNECT')
+      }
+      const target = parseAuthority(authority)
+      if (target === undefined) throw new BadTarget(printable(authority, 100))
+      if (head.length > 0) stream.unshift(head)
+      // RFC 9110 §9.3.6: no Transfer-Encoding or Content-Length; with one Safari hangs.
+      const accept = () => {
+        // The tunnel has its own idea of idle.
+        if ('setTimeout' in stream && typeof stream.setTimeout === 'function') stream.setTimeout(0)
+        stream.write('HTTP/1.1 200 Connection established\r\n\r\n')
+      }
+      const signal = AbortSignal.any([left.signal, stopped.signal])
+      await tunnels.open({ stream, arrival }, target, accept, signal)
+    } catch (error) {
+      if (stream.destroyed) return
+      note(error, { client: arrival.client, authority: authority.slice(0, 200) })
+      refuseSocket(stream, error instanceof Error ? error : new BadTarget(authority))
+    } finally {
+      stream.off('close', leave)
+    }
+  }
+
+  const inlet = createInlet(
+    {
+      arrivals,
+      tls: createTlsDoor(deps),
+      onRequest: (req, res) => void onRequest(req, res),
+      onConnect: (req, stream, head) => void onConnect(req, stream, head),
+      onHttp2: (stream, arrival) => http2.take(stream, arrival),
+      isProxyName: (name) => name === options.secure_host,
+    },
+    {
+      headerTimeoutMs: options.header_timeout,
+      idleTimeoutMs: options.idle_timeout,
+      maxConnections: options.max_connections,
+    },
+  )
+  const http2 = createHttp2Door({ tunnels, inlet, note, stopped: stopped.signal }, options)
+  const socks = createSocksDoor({ tunnels, note, stopped: stopped.signal }, options)
+  const listeners = createListeners(
+    {
+      take(socket, door) {
+        const client = socket.remoteAddress ?? ''
+        const plain = client.startsWith('::ffff:') ? client.slice(7) : client
+        const arrival: Arrival = {
+          client: plain,
+          local: socket.localAddress,
+          isHouse: isHouseAddress(plain) || clients.has(plain),
+        }
+        if (door === 'socks') socks.take(socket, arrival)
+        else inlet.take(socket, arrival)
+      },
+    },
+    options,
+  )
+
+  return {
+    name: 'proxy',
+    get httpPort() {
+      return listeners.port('http')
+    },
+    get httpsPort() {
+      return listeners.port('https')
+    },
+    get socksPort() {
+      return listeners.port('socks')
+    },
+    async start(signal) {
+      signal.throwIfAborted()
+      await listeners.start()
+      inlet.start()
+      log.info({ port: listeners.port('http'), https: listeners.port('https') }, 'proxy listens')
+    },
+    async stop() {
+      stopped.abort()
+      inlet.stop()
+      http2.stop()
+      await listeners.stop()
+    },
+    health: () =>
+      listeners.port('http') > 0
+        ? { status: 'ok', score: 100 }
+        : { status: 'down', score: 0, detail: 'does not listen' },
+    stats: () => ({
+      connections: listeners.open(),
+      requests_served: requests.stats().served,
+      requests_forwarded: requests.stats().forwarded,
+      tunnels_served: tunnels.stats().served,
+      tunnels_outside: tunnels.stats().outside,
+      to_other_sites: shares.taken,
+      refused: counts.refused,
+      failed: counts.failed,
+    }),
+  }
+}

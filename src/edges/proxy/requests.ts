@@ -1,0 +1,113 @@
+/** One HTTP request to the proxy: ours to answer, or to be passed on to another site. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { printable } from '../../base/errors.ts'
+import { UpgradeRefused } from '../http/index.ts'
+import type { Arrival } from './arrival.ts'
+import { parseAuthority, writeAuthority } from './authority.ts'
+import { checkPort, type Dialer } from './dial.ts'
+import { BadMethod, BadTarget, ForeignClient, Loop, Nested } from './errors.ts'
+import { forward } from './forward.ts'
+import { framingOf, wentThrough } from './headers.ts'
+import { isPublicAddress } from './public-address.ts'
+import type { Shares } from './shares.ts'
+
+export interface RequestDeps {
+  isServed: (host: string, signal: AbortSignal) => boolean | Promise<boolean>
+  /** Answers a request for a host of ours. */
+  serve: (req: IncomingMessage, res: ServerResponse, arrival: Arrival) => void | Promise<void>
+  dialer: Dialer
+  shares: Shares
+  /** Our name in Via headers. */
+  pseudonym: string
+}
+
+export interface RequestOptions {
+  connect_ports: readonly number[]
+  idle_timeout: number
+}
+
+// Fragments never belong on the wire.
+const ABSOLUTE = /^http:\/\/([^/?#]*)([^#]*)/i
+const DEFAULT_PORT = 80
+
+const isWebSocket = ({ headers }: IncomingMessage): boolean =>
+  headers.upgrade?.toLowerCase() === 'websocket'
+
+export interface Requests {
+  /** @throws an error of this room, or BTL_ERR_HTTP_UPGRADE_REFUSED, while no answer has begun */
+  answer(
+    req: IncomingMessage,
+    res: ServerResponse,
+    arrival: Arrival,
+    signal: AbortSignal,
+  ): Promise<void>
+  stats(): { served: number; forwarded: number }
+}
+
+export function createRequests(deps: RequestDeps, options: RequestOptions): Requests {
+  const { dialer, shares, pseudonym } = deps
+  const counts = { served: 0, forwarded: 0 }
+
+  async function serve(req: IncomingMessage, res: ServerResponse, arrival: Arrival) {
+    // No site has anything to say over WebSocket; other upgrades (h2c) may be ignored.
+    if (isWebSocket(req)) throw new UpgradeRefused('websocket')
+    counts.served++
+    await deps.serve(req, res, arrival)
+  }
+
+  return {
+    async answer(req, res, arrival, signal) {
+      const { url = '' } = req
+      framingOf(req)
+      if (url.startsWith('/') || url === '*') {
+        await serve(req, res, arrival)
+        return
+      }
+      const match = ABSOLUTE.exec(url)
+      const authority = match?.[1] ?? ''
+      const target = parseAuthority(authority, DEFAULT_PORT)
+      if (match === null || target === undefined) throw new BadTarget(printable(url, 100))
+      if (await deps.isServed(target.host, signal)) {
+        await serve(req, res, arrival)
+        return
+      }
+      if (arrival.inside) throw new Nested(arrival.inside.host)
+      if (!arrival.isHouse) throw new ForeignClient(arrival.client)
+      // TRACE would show the client what others put into its request.
+      if (req.method === 'TRACE') throw new BadMethod('TRACE')
+      if (wentThrough(req.rawHeaders, pseudonym)) throw new Loop()
+      const release = shares.take(arrival.client)
+      try {
+        const way = await dialer.find(target, signal)
+        if (way.to === 'us') {
+          await serve(req, res, arrival)
+          return
+        }
+        checkPort(target.port, options.connect_ports, false)
+        const socket = await dialer.connect(target, way.addresses, signal)
+        counts.forwarded++
+        const path = match[2] ?? ''
+        const isPublic = way.addresses.every(isPublicAddress)
+        await forward(req, res, {
+          socket,
+          host: target.host,
+          path: path.startsWith('/') ? path : `/${path}`,
+          authority: writeAuthority(target, DEFAULT_PORT),
+          request: ['Via', `${req.httpVersion} ${pseudonym}`, 'Btlink', '1'],
+          drop: ['btlink'],
+          answer: [
+            'Via',
+            `1.1 ${pseudonym}`,
+            // To the browser it comes from an address of the house: without this its pages could
+            // reach what is there.
+            ...(isPublic ? ['Content-Security-Policy', 'treat-as-public-address'] : []),
+          ],
+          idleMs: options.idle_timeout,
+        })
+      } finally {
+        release()
+      }
+    },
+    stats: () => ({ ...counts }),
+  }
+}

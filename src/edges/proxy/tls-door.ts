@@ -1,0 +1,95 @@
+/** The TLS of every connection: a certificate for the host that the client names, made when it is asked for. */
+import type { Duplex } from 'node:stream'
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import { codeOf } from '../../base/errors.ts'
+import type { Leaf } from '../../base/ports/cert-issuer.ts'
+
+export interface TlsDeps {
+  leaf(host: string, signal?: AbortSignal): Promise<Leaf>
+  fallback(signal?: AbortSignal): Promise<Leaf>
+}
+
+export interface Handshake {
+  /** Host of the certificate for clients that name none; without it the box's own. */
+  host?: string
+  /** Whether HTTP/2 may be spoken under that name, '' where the client names none. */
+  mayHttp2: (serverName: string) => boolean
+  timeoutMs: number
+}
+
+export interface TlsDoor {
+  /** Resolves to the inside, or to undefined where the handshake failed: the stream is closed then. */
+  open(stream: Duplex, handshake: Handshake): Promise<TLSSocket | undefined>
+}
+
+// RFC 8446 §6: fatal alerts as records; Node itself hangs up without a word, and browsers then say
+// that the connection was reset.
+const alert = (description: number) => Buffer.from([0x15, 3, 3, 0, 2, 2, description])
+const UNRECOGNIZED_NAME = alert(112)
+const INTERNAL_ERROR = alert(80)
+
+const HTTP_1 = 'http/1.1'
+
+export function createTlsDoor(deps: TlsDeps): TlsDoor {
+  // The issuer gives the same leaf while it has it: so does its context, with its session tickets.
+  const contexts = new WeakMap<Leaf, SecureContext>()
+  const contextOf = (leaf: Leaf): SecureContext => {
+    const known = contexts.get(leaf)
+    if (known) return known
+    const made = createSecureContext({ cert: leaf.cert, key: leaf.key })
+    contexts.set(leaf, made)
+    return made
+  }
+
+  function refuse(stream: Duplex, error: unknown): void {
+    const isForeign = codeOf(error) === 'BTL_ERR_PKI_FOREIGN_NAME'
+    if (stream.writable) stream.write(isForeign ? UNRECOGNIZED_NAME : INTERNAL_ERROR)
+  }
+
+  return {
+    async open(stream, { host, mayHttp2, timeoutMs }) {
+      let secureContext: SecureContext
+      try {
+        secureContext = contextOf(await (host === undefined ? deps.fallback() : deps.leaf(host)))
+      } catch (error) {
+        refuse(stream, error)
+        stream.end()
+        return undefined
+      }
+      const { promise, resolve } = Promise.withResolvers<TLSSocket | undefined>()
+      const socket = new TLSSocket(stream, {
+        isServer: true,
+        secureContext,
+        ALPNCallback: ({ servername, protocols }) => {
+          if (mayHttp2(servername) && protocols.includes('h2')) return 'h2'
+          return protocols.includes(HTTP_1) ? HTTP_1 : undefined
+        },
+        SNICallback: (name, use) => {
+          deps.leaf(name).then(
+            (leaf) => use(null, contextOf(leaf)),
+            (error: unknown) => {
+              refuse(stream, error)
+              use(error instanceof Error ? error : new Error('no certificate', { cause: error }))
+            },
+          )
+        },
+      })
+      const fail = () => {
+        resolve(undefined)
+        socket.destroy()
+        stream.destroy()
+      }
+      const timer = setTimeout(fail, timeoutMs)
+      socket.on('error', fail)
+      socket.once('close', fail)
+      stream.once('close', () => socket.destroy())
+      socket.once('secure', () => resolve(socket))
+      try {
+        return await promise
+      } finally {
+        clearTimeout(timer)
+        socket.off('close', fail)
+      }
+    },
+  }
+}
