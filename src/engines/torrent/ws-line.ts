@@ -93,7 +93,8 @@ export function createWsLine(url: URL, deps: WsLineDeps, allowLocal: boolean): W
     })
     fresh.on('message', (data, isBinary) => {
       heard = true
-      if (socket !== fresh) return
+      // What lay in the receiver when it was left is not heard any more.
+      if (socket !== fresh || fresh.readyState !== WebSocket.OPEN) return
       // Binary frames, and Buffer lists, are nothing this protocol has.
       const text = !isBinary && Buffer.isBuffer(data) ? data.toString('utf8') : ''
       if (!messages.take() || (!deps.take(text) && ++broken > MAX_BROKEN)) {

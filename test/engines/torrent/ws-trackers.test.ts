@@ -6,6 +6,7 @@ import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { torrentFilePath } from '../../../src/base/layout.ts'
+import { silentLog } from '../../../src/base/ports/log.ts'
 import { createFakeWebRtcNet } from '../../fakes/web-rtc.ts'
 import { type Cleanup, finallyDo } from '../../support/temp.ts'
 import { type MadeTorrent, makeTorrentOf, pattern } from '../../support/torrents.ts'
@@ -222,6 +223,22 @@ describe('WebSocket trackers', { timeout: 60_000 }, () => {
     assert.equal(tracker.count(), 1)
     const info = await box.engine.status(made.infoHash)
     assert.equal(info?.complete, true)
+  })
+
+  it('are spoken of once when they are left', async (t) => {
+    const made = makeTorrentOf(pattern(PIECE))
+    const tracker = await rogueTracker(t, (_message, socket) => {
+      for (let n = 0; n < 5000; n++) socket.send('{}')
+    })
+    const said: string[] = []
+    const log = {
+      ...silentLog,
+      info: (_fields: object, message: string) => void said.push(message),
+    }
+    const box = await startEngine(t, { announce_urls: [tracker.url] }, { log })
+    await seedIn(box, made)
+    await until('the box to leave', () => tracker.count() === 1 && tracker.sockets.size === 0)
+    assert.equal(said.filter((line) => line.includes('was left')).length, 1)
   })
 
   const nonsense: Record<string, (made: MadeTorrent) => string | Buffer> = {
