@@ -175,6 +175,15 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
     return seed && dormantStatus(seed)
   }
 
+  function countWhole(): number {
+    let count = 0
+    for (const { torrent } of residents.all()) if (torrent.isComplete()) count++
+    for (const { infoHash, wholeBytes } of seeds.all()) {
+      if (wholeBytes !== undefined && !residents.get(infoHash)) count++
+    }
+    return count
+  }
+
   /** A dormant seed that is added once more, as at each start of the roles above: there is nothing to do. */
   function isDormant(infoHash: InfoHash, { hints, reuse = [] }: AddOptions): boolean {
     const dormant = residents.get(infoHash) === undefined && statusNow(infoHash) !== undefined
@@ -316,7 +325,8 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
       for await (const batch of completed.subscribe(signal)) yield* batch
     },
     async listening() {
-      return { port: host.port(), stats: { ...host.stats(), ...residents.stats() } }
+      const stats = { ...host.stats(), ...residents.stats(), whole: countWhole() }
+      return { port: host.port(), stats }
     },
   }
 }

@@ -162,6 +162,10 @@ export function createSeeding(deps: SeedingDeps, config: SwarmConfig): Seeding {
       if (!resident.seeding || seed === undefined) return
       const whole = resident.torrent.isComplete() ? metainfo.totalLength : undefined
       if (seed.wholeBytes === whole) return
+      if (whole === undefined) {
+        const { infoHash } = metainfo
+        log.warn({ infoHash }, 'files of a seed were changed or deleted: it is whole no longer')
+      }
       seed.wholeBytes = whole
       judge(seed)
       announce(seed)

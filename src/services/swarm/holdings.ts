@@ -35,7 +35,9 @@ export function createHoldings({ engine, log }: { engine: TorrentEngine; log: Lo
   async function look(): Promise<void> {
     const { port: bound, stats } = await engine.listening()
     port = bound
-    if (stats['torrents'] === held.size) return
+    let whole = 0
+    for (const state of held.values()) if (state === 'whole') whole++
+    if (stats['torrents'] === held.size && stats['whole'] === whole) return
     const before = changes
     const torrents = await engine.torrents()
     if (changes !== before) return

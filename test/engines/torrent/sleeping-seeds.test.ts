@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdir, readlink, stat, utimes, writeFile } from 'node:fs/promises'
+import { readdir, readlink, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -7,6 +7,7 @@ import { encode } from '../../../src/base/bencode.ts'
 import { fromHex } from '../../../src/base/bytes.ts'
 import { codeOf } from '../../../src/base/errors.ts'
 import { torrentFilePath, torrentFolder } from '../../../src/base/layout.ts'
+import { silentLog } from '../../../src/base/ports/log.ts'
 import { loadSeedMark } from '../../../src/engines/torrent/seed-mark.ts'
 import { encodeHandshake } from '../../../src/engines/torrent/wire-reader.ts'
 import { libtorrentLeech } from '../../support/libtorrent.ts'
@@ -195,6 +196,22 @@ describe('a seed that nobody asks for', () => {
       const mark = await loadSeedMark(box.layout, made.infoHash)
       return mark?.wholeBytes === content.length
     })
+  })
+
+  it('whose file is gone says so once, and counts as whole no longer', async (t) => {
+    const said: string[] = []
+    const log = {
+      ...silentLog,
+      warn: (_fields: object, message: string) => void said.push(message),
+    }
+    const made = makeTorrentOf(pattern(6 * PIECE))
+    const box = await boxWith(t, [made], {}, { log })
+    const count = async () => (await box.engine.listening()).stats['whole']
+    assert.equal(await count(), 1)
+    await rm(torrentFilePath(box.layout, made.infoHash, 0))
+    assert.equal(await call(box.port, made), 'answered')
+    await until('the check', async () => (await count()) === 0)
+    assert.deepEqual(said, ['files of a seed were changed or deleted: it is whole no longer'])
   })
 
   it('is dropped like any other, with its data where that is asked for', async (t) => {

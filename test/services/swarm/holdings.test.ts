@@ -30,7 +30,13 @@ async function holdings(t: TestContext) {
   let break_: (error: Error) => void = () => {}
   const engine = {
     name: 'swarm',
-    listening: async () => ({ port: 6881, stats: { torrents: there.size } }),
+    listening: async () => ({
+      port: 6881,
+      stats: {
+        torrents: there.size,
+        whole: [...there.values()].filter(({ complete }) => complete).length,
+      },
+    }),
     torrents: async () => [...there.values()],
     status: async (hash: string) => there.get(hash),
     metainfo: async () => looking.promise,
@@ -68,6 +74,16 @@ describe('holdings', () => {
     assert.equal(made.holds(B), undefined)
     complete(A)
     await until('it became whole', () => made.holds(A) === 'whole')
+  })
+
+  it('hear that a torrent is whole no longer', async (t) => {
+    const { made, there, complete } = await holdings(t)
+    there.set(A, statusOf(A, true))
+    complete(A)
+    await until('it became whole', () => made.holds(A) === 'whole')
+    // Its files were deleted, which the engine found when somebody asked for them.
+    there.set(A, statusOf(A, false))
+    await until('the next look', () => made.holds(A) === 'part')
   })
 
   it('know a torrent as soon as it is seeded, and forget it when it is dropped', async (t) => {
