@@ -165,7 +165,9 @@ export function createApi(deps: ApiDeps, options: ApiOptions): Api {
       const newServer = (handler: RequestListener) => {
         // WebSockets of browsers must not keep people out.
         const maxConnections = MAX_CONNECTIONS + options.maxSockets
-        const server = createHttpServer({ ...LIMITS, maxConnections }, handler)
+        // Nor shall one device keep out the others.
+        const maxPerAddress = Math.ceil(maxConnections / 2)
+        const server = createHttpServer({ ...LIMITS, maxConnections, maxPerAddress }, handler)
         servers.push(server)
         return server
       }

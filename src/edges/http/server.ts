@@ -6,6 +6,7 @@ import {
   type RequestListener,
   type Server,
 } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { codeOf } from '../../base/errors.ts'
 import { BadRequest, HeadersTooLarge, HeadersTooSlow } from './errors.ts'
@@ -17,6 +18,8 @@ export interface ServerLimits {
   /** How long a connection may move no byte in either direction. */
   idleTimeoutMs: number
   maxConnections: number
+  /** Of these, for one address other than this machine's; without it, any number. */
+  maxPerAddress?: number
 }
 
 // As much as nginx takes by default for one header line, twice over; longer ones get 431.
@@ -32,6 +35,19 @@ function isAnswering(socket: Duplex): boolean {
   return response instanceof ServerResponse && response.headersSent
 }
 
+/**
+ * Says a last word and closes. What the peer still sends is read for a moment: with unread bytes the
+ * kernel would reset the connection, and the word could be lost.
+ */
+export function hangUp(socket: Duplex, lastWord: Uint8Array): void {
+  socket.end(lastWord)
+  socket.resume()
+  // Who leaves its end open would keep its place for nothing.
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS)
+  timer.unref()
+  socket.once('close', () => clearTimeout(timer))
+}
+
 /** Writes an error to a socket that has no response object, and closes it. */
 export function refuseSocket(socket: Duplex, error: Error, requestId = '-'): void {
   // A client that reads a body would take the refusal for a part of it.
@@ -42,10 +58,7 @@ export function refuseSocket(socket: Duplex, error: Error, requestId = '-'): voi
   const { statusCode, headers, body } = errorResponse(error, undefined, requestId)
   let head = `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode] ?? 'Refused'}\r\nConnection: close\r\n`
   for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`
-  socket.end(Buffer.concat([Buffer.from(`${head}\r\n`), body]))
-  // Who leaves its end open would keep its place for nothing.
-  const late = setTimeout(() => socket.destroy(), LINGER_MS).unref()
-  socket.once('close', () => clearTimeout(late))
+  hangUp(socket, Buffer.concat([Buffer.from(`${head}\r\n`), body]))
 }
 
 function refusal(error: Error): Error {
@@ -57,6 +70,28 @@ function refusal(error: Error): Error {
     default:
       return new BadRequest('it breaks the rules of HTTP/1.1')
   }
+}
+
+/** A proxy on this machine speaks for many. */
+const LOOPBACK = /^(?:::ffff:)?127\.|^::1$/
+
+function limitPerAddress(server: Server, most: number): void {
+  const counts = new Map<string, number>()
+  server.on('connection', (socket: Socket) => {
+    const { remoteAddress: address } = socket
+    if (address === undefined || LOOPBACK.test(address)) return
+    const count = counts.get(address) ?? 0
+    if (count >= most) {
+      socket.destroy()
+      return
+    }
+    counts.set(address, count + 1)
+    socket.once('close', () => {
+      const left = (counts.get(address) ?? 1) - 1
+      if (left > 0) counts.set(address, left)
+      else counts.delete(address)
+    })
+  })
 }
 
 export function createHttpServer(limits: ServerLimits, listener: RequestListener): Server {
@@ -75,6 +110,7 @@ export function createHttpServer(limits: ServerLimits, listener: RequestListener
     listener,
   )
   server.maxConnections = limits.maxConnections
+  if (limits.maxPerAddress !== undefined) limitPerAddress(server, limits.maxPerAddress)
   server.setTimeout(limits.idleTimeoutMs)
   server.on('clientError', (error: Error, socket) => {
     // The peer is gone: there is nobody to tell.

@@ -2,13 +2,19 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
+import { PassThrough } from 'node:stream'
 import { describe, it } from 'node:test'
 import { createHttpServer } from '../../../src/edges/http/index.ts'
 import { type Cleanup, finallyDo } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 
 async function open(t: Cleanup): Promise<{ server: Server; client: () => Socket }> {
-  const limits = { headerTimeoutMs: 200, idleTimeoutMs: 600_000, maxConnections: 4 }
+  const limits = {
+    headerTimeoutMs: 200,
+    idleTimeoutMs: 600_000,
+    maxConnections: 4,
+    maxPerAddress: 2,
+  }
   const server = createHttpServer(limits, (_req, res) => res.end('here'))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -42,6 +48,24 @@ describe('a server', () => {
       timeoutMs: 5000,
     })
     assert.equal(silent.filter(({ destroyed }) => destroyed).length, 0)
+  })
+
+  it('keeps places from one address that wants them all, unless it is this machine', async (t) => {
+    const { server } = await open(t)
+    const come = (address: string) => {
+      const socket = Object.assign(new PassThrough(), { remoteAddress: address })
+      server.emit('connection', socket)
+      return socket
+    }
+    const all = Array.from({ length: 4 }, () => come('::ffff:192.0.2.7'))
+    const taken = () => all.map(({ destroyed }) => destroyed)
+    assert.deepEqual(taken(), [false, false, true, true])
+    assert.equal(come('192.0.2.8').destroyed, false)
+    all[0]?.destroy()
+    await once(all[0] ?? server, 'close')
+    assert.equal(come('::ffff:192.0.2.7').destroyed, false)
+    const proxies = Array.from({ length: 4 }, () => come('::ffff:127.0.0.1'))
+    assert.ok(proxies.every(({ destroyed }) => !destroyed))
   })
 
   it('says what is wrong before it closes', async (t) => {
