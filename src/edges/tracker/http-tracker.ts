@@ -16,7 +16,17 @@ export interface HttpTrackerDeps {
 
 const SCRAPE_PAUSE_SECONDS = 60
 const NO_ADDRESS = badRequest('your address could not be told')
+const FROM_PAGE = badRequest('pages announce over WebSocket')
 const PATHS = ['/announce', '/scrape'] as const
+
+/**
+ * A picture of a page may point here: it would name the device that shows the page as a peer, on a
+ * port of the page's choice, which the box and others then dial. Clients are no browsers.
+ */
+function isFromPage({ headers }: IncomingMessage): boolean {
+  const site = headers['sec-fetch-site']
+  return site === 'cross-site' || site === 'same-site'
+}
 
 export function createHttpTracker(deps: HttpTrackerDeps) {
   const { tracking, askers, answers } = deps
@@ -37,6 +47,7 @@ export function createHttpTracker(deps: HttpTrackerDeps) {
     stats.announces++
     const asker = askers.of(deps.clientAddress(req))
     if (asker === undefined) return fail(NO_ADDRESS)
+    if (isFromPage(req)) return fail(tracking.mayAsk(asker) ? FROM_PAGE : TOO_OFTEN)
     const parsed = parseAnnounceQuery(query)
     if (parsed.refused !== undefined) {
       return fail(tracking.mayAsk(asker) ? parsed : TOO_OFTEN)

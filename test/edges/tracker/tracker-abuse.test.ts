@@ -87,6 +87,19 @@ describe('the tracker against those who mean harm', () => {
     assert.equal(room.tracker.stats()['swarms'], 1)
   })
 
+  it('lets no page of a stranger announce for the browser that shows it', async (t) => {
+    const room = await startRoom(t, own())
+    const target = announceTarget({ port: 22 })
+    for (const site of ['cross-site', 'same-site']) {
+      const { body } = await ask(room, target, { headers: { 'sec-fetch-site': site } })
+      assert.match(body.toString('latin1'), /failure reason\d+:pages announce over WebSocket/)
+    }
+    assert.deepEqual(await seen(room), [])
+    // Typed into the address bar by who looks whether it works.
+    await ask(room, target, { headers: { 'sec-fetch-site': 'none' } })
+    assert.deepEqual(await seen(room), ['127.0.0.1:22'])
+  })
+
   it('opens no swarm for who has no room in it', async (t) => {
     const room = await startRoom(t, { config: { access: 'open', max_peers_per_address: 5 } })
     for (let i = 0; i < 30; i++) {
