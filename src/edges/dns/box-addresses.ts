@@ -12,7 +12,7 @@ export interface BoxAddresses {
 
 export type Interfaces = () => Record<string, NetworkInterfaceInfo[] | undefined>
 
-const REREAD_MS = 5000
+const REREAD_MS = 1000
 const house = createNetworks(HOUSE)
 const LINK_LOCAL = createNetworks(['fe80::/10'])
 

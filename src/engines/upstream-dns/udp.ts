@@ -66,12 +66,14 @@ export async function askOverUdp(
   const onAbort = () => reject(signal.reason as Error)
   signal.addEventListener('abort', onAbort, { once: true })
   try {
-    socket.connect(endpoint.port, endpoint.address, () => {
+    // Not as the callback of `connect`, which Node also calls when it failed.
+    socket.once('connect', () => {
       stats.sent++
       socket.send(sent.bytes, (error) => {
         if (error) unreachable(error)
       })
     })
+    socket.connect(endpoint.port, endpoint.address)
     return await promise
   } finally {
     signal.removeEventListener('abort', onAbort)

@@ -55,6 +55,18 @@ describe('strict', () => {
     assert.equal((await upstream.ask(WEB)).server, at(second))
   })
 
+  it('goes on at once where there is no way to a server', async (t) => {
+    const second = await startRogue(t, good)
+    const upstream = await startUpstream(t, {
+      // The kernel refuses to connect to it, as it does to any network while the uplink is down.
+      servers: ['255.255.255.255', at(second)],
+      try_timeout: 5000,
+      timeout: 2000,
+    })
+    assert.equal((await upstream.ask(WEB)).server, at(second))
+    assert.equal(upstream.servers()[0]?.failed, 1)
+  })
+
   it('leaves a dead server alone, finds out by itself when it is back, and asks it again', async (t) => {
     let now = 0
     const first = await startRogue(t, silent)

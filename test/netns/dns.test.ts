@@ -1,0 +1,94 @@
+/** The resolver in a house of its own: devices, strangers behind a router, addresses that come and go. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { type Box, household, withoutNetns } from '../support/household.ts'
+import { output, run, start } from '../support/processes.ts'
+import type { Cleanup } from '../support/temp.ts'
+import { until } from '../support/until.ts'
+
+const CHILD = fileURLToPath(new URL('../edges/dns/resolver-child.ts', import.meta.url))
+const IP = '/usr/sbin/ip'
+
+async function startResolver(t: Cleanup, box: Box, ...servers: string[]): Promise<void> {
+  const child = start(t, process.execPath, [CHILD, ...servers], { netns: box.netns })
+  await child.line((line) => line === 'ready')
+  // A link that just came up is no address of the machine yet.
+  await until("an answer at the box's address", async () => {
+    return (await dig(box, box.address, '+short', 'btlink', 'A')) === box.address
+  })
+}
+
+const dig = async (from: Box, server: string, ...args: string[]): Promise<string> =>
+  (
+    await run('/usr/bin/dig', [`@${server}`, '-p', '5300', '+tries=1', '+time=1', ...args], {
+      netns: from.netns,
+    })
+  ).stdout.trim()
+
+describe('the resolver of a house', { skip: withoutNetns() }, () => {
+  it('answers its devices with the address they reach it by, in both families', async (t) => {
+    const [box, laptop] = await household(t, 'box', 'laptop')
+    assert.ok(box && laptop)
+    for (const [one, address] of [
+      [box, 'fd77::1/64'],
+      [laptop, 'fd77::2/64'],
+    ] as const) {
+      await output(IP, ['-n', one.netns, 'addr', 'add', address, 'dev', 'eth0', 'nodad'])
+    }
+    await startResolver(t, box)
+    assert.equal(await dig(laptop, box.address, '+short', 'btlink', 'A'), box.address)
+    assert.equal(await dig(laptop, box.address, '+short', 'btlink', 'AAAA'), 'fd77::1')
+    assert.equal(await dig(laptop, 'fd77::1', '+short', 'btlink', 'AAAA'), 'fd77::1')
+    assert.equal(await dig(laptop, 'fd77::1', '+short', '+tcp', 'btlink', 'A'), box.address)
+    assert.equal(await dig(box, '127.0.0.1', '+short', 'btlink', 'A'), '127.0.0.1')
+  })
+
+  it('goes on with its own names while no server of the internet can be reached', async (t) => {
+    const [box, laptop] = await household(t, 'box', 'laptop')
+    assert.ok(box && laptop)
+    await startResolver(t, box, '192.0.2.53')
+    assert.match(await dig(laptop, box.address, 'example.com', 'A'), /status: SERVFAIL/)
+    assert.equal(await dig(laptop, box.address, '+short', 'btlink', 'A'), box.address)
+  })
+
+  it('sends no byte to a source that is not of the house', async (t) => {
+    const [box, router] = await household(t, 'box', 'router')
+    assert.ok(box && router)
+    const stranger = '198.51.100.5'
+    await output(IP, ['-n', router.netns, 'addr', 'add', `${stranger}/32`, 'dev', 'lo'])
+    await output(IP, ['-n', box.netns, 'route', 'add', '198.51.100.0/24', 'via', router.address])
+    await startResolver(t, box)
+    const witness = start(
+      t,
+      '/usr/bin/tcpdump',
+      ['-i', 'eth0', '-n', '-l', '--immediate-mode', 'udp', 'port', '5300'],
+      { netns: box.netns },
+    )
+    await until('tcpdump to listen', () => witness.output().includes('listening on'))
+    for (const name of ['btlink', 'example.com', 'version.bind']) {
+      await dig(router, box.address, '-b', stranger, name, 'A')
+    }
+    assert.equal(await dig(router, box.address, '+short', 'btlink', 'A'), box.address)
+    await until('the answer to the router itself', () =>
+      witness.output().includes(`> ${router.address}.`),
+    )
+    const packets = witness.output().split('\n')
+    assert.equal(packets.filter((line) => line.includes(`IP ${stranger}.`)).length, 3)
+    assert.deepEqual(
+      packets.filter((line) => line.includes(`> ${stranger}.`)),
+      [],
+    )
+  })
+
+  it('answers at an address that the machine gets later', async (t) => {
+    const [box, laptop] = await household(t, 'box', 'laptop')
+    assert.ok(box && laptop)
+    await startResolver(t, box)
+    await output(IP, ['-n', box.netns, 'addr', 'add', '10.77.0.99/24', 'dev', 'eth0'])
+    await until('an answer from the new address', async () => {
+      const answer = await dig(laptop, '10.77.0.99', '+short', 'btlink', 'A')
+      return answer === '10.77.0.99'
+    })
+  })
+})
