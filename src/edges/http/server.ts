@@ -105,6 +105,8 @@ export function createHttpServer(limits: ServerLimits, listener: RequestListener
       connectionsCheckingInterval: CHECK_INTERVAL_MS,
       insecureHTTPParser: false,
       requireHostHeader: true,
+      // RFC 9110 7.8: what a server cannot upgrade to, it leaves aside. Before Node 24.9 it is refused.
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
       noDelay: true,
     },
     listener,

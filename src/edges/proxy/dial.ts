@@ -22,6 +22,7 @@ export interface DialDeps {
 }
 
 export interface DialOptions {
+  connect_ports: readonly number[]
   allow_private: readonly string[]
   connect_timeout: number
 }
@@ -30,8 +31,8 @@ export interface DialOptions {
 export type Way = { to: 'us' } | { to: 'site'; addresses: readonly string[] }
 
 export interface Dialer {
-  /** @throws PrivateAddress (403), Unresolved (502), Late (504) */
-  find(target: Authority, signal: AbortSignal): Promise<Way>
+  /** @throws BadPort, PrivateAddress (403), Unresolved (502), Late (504) */
+  find(target: Authority, kind: 'tunnel' | 'request', signal: AbortSignal): Promise<Way>
   /** @throws Unreachable (502), Late (504) */
   connect(target: Authority, addresses: readonly string[], signal: AbortSignal): Promise<Socket>
 }
@@ -41,13 +42,6 @@ const MAX_ADDRESSES = 8
 
 const bare = (address: string): string =>
   address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address
-
-/** @throws BadPort (403) where the port is not one of other sites' usual ones */
-export function checkPort(port: number, allowed: readonly number[], isTunnel: boolean): void {
-  // Plain requests are HTTP whatever happens, so they may go to any port that no system service has.
-  if (allowed.includes(port) || (!isTunnel && port >= 1024)) return
-  throw new BadPort(port)
-}
 
 export function createDialer(deps: DialDeps, options: DialOptions): Dialer {
   const { lookup, connect = netConnect, ownAddresses, isOwnPort } = deps
@@ -73,13 +67,18 @@ export function createDialer(deps: DialDeps, options: DialOptions): Dialer {
   }
 
   return {
-    async find(target, signal) {
+    async find(target, kind, signal) {
+      const { port } = target
+      // A plain request is HTTP whatever happens, so it may go to any port that no system service has.
+      const mayGo = options.connect_ports.includes(port) || (kind === 'request' && port >= 1024)
+      if (!mayGo && !isOwnPort(port)) throw new BadPort(port)
       const addresses = await resolve(target, signal)
       if (addresses.length === 0) throw new Unresolved(target.host)
       const own = new Set(ownAddresses())
       const isOwn = (address: string) => own.has(address) || address.startsWith('127.')
       // To our own port it is a request to us: dialled, it would come back for ever.
-      if (isOwnPort(target.port) && addresses.some(isOwn)) return { to: 'us' }
+      if (isOwnPort(port) && addresses.some(isOwn)) return { to: 'us' }
+      if (!mayGo) throw new BadPort(port)
       const good = addresses.filter(
         (address) => allowed.has(address) || (isPublicAddress(address) && !own.has(address)),
       )

@@ -1,37 +1,56 @@
 /** Two connections joined, byte for byte. */
-import { finished, type Duplex } from 'node:stream'
+import { Socket } from 'node:net'
+import { type Duplex, finished } from 'node:stream'
+
+export interface Patience {
+  /** Both are closed when neither moved a byte for so long. */
+  idleMs: number
+  /** The same once one side has said all: most who did are gone, and only the other does not know. */
+  halfOpenMs: number
+}
+
+/** Half a message must not look like a whole one to the other side. */
+function reset(stream: Duplex): void {
+  if (stream instanceof Socket && !stream.destroyed) stream.resetAndDestroy()
+  else stream.destroy()
+}
 
 /**
  * Passes bytes both ways until both sides have said their last, or one breaks. A side that only ended
  * its own half keeps receiving. Resolves when both are closed; never rejects.
- * @param idleMs both are closed when neither moved a byte for so long
  */
-export async function relay(a: Duplex, b: Duplex, idleMs: number): Promise<void> {
+export async function relay(a: Duplex, b: Duplex, patience: Patience): Promise<void> {
   let moved = true
+  let watch: NodeJS.Timeout | undefined
   const cut = () => {
-    a.destroy()
-    b.destroy()
+    reset(a)
+    reset(b)
   }
-  const watch = setInterval(() => {
-    if (!moved) cut()
-    moved = false
-  }, idleMs / 2)
-  watch.unref()
+  const watchOver = (ms: number) => {
+    clearInterval(watch)
+    watch = setInterval(() => {
+      if (!moved) cut()
+      moved = false
+    }, ms / 2)
+    watch.unref()
+  }
   const note = () => {
     moved = true
   }
   const join = async (from: Duplex, to: Duplex) =>
     new Promise<void>((resolve) => {
       finished(from, (error) => {
-        // Half a message must not look like a whole one to the other side.
         if (error) cut()
         resolve()
       })
       from.on('data', note)
+      from.once('end', () => watchOver(Math.min(patience.idleMs, patience.halfOpenMs)))
       from.pipe(to)
     })
+  watchOver(patience.idleMs)
   await Promise.all([join(a, b), join(b, a)])
   clearInterval(watch)
   // Both are finished; a stream that is not closed by that itself has nothing left to do.
-  cut()
+  a.destroy()
+  b.destroy()
 }

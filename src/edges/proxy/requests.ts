@@ -4,7 +4,7 @@ import { printable } from '../../base/errors.ts'
 import { UpgradeRefused } from '../http/index.ts'
 import type { Arrival } from './arrival.ts'
 import { parseAuthority, writeAuthority } from './authority.ts'
-import { checkPort, type Dialer } from './dial.ts'
+import type { Dialer } from './dial.ts'
 import { BadMethod, BadTarget, ForeignClient, Loop, Nested } from './errors.ts'
 import { forward } from './forward.ts'
 import { framingOf, wentThrough } from './headers.ts'
@@ -22,7 +22,6 @@ export interface RequestDeps {
 }
 
 export interface RequestOptions {
-  connect_ports: readonly number[]
   idle_timeout: number
 }
 
@@ -78,12 +77,11 @@ export function createRequests(deps: RequestDeps, options: RequestOptions): Requ
       if (wentThrough(req.rawHeaders, pseudonym)) throw new Loop()
       const release = shares.take(arrival.client)
       try {
-        const way = await dialer.find(target, signal)
+        const way = await dialer.find(target, 'request', signal)
         if (way.to === 'us') {
           await serve(req, res, arrival)
           return
         }
-        checkPort(target.port, options.connect_ports, false)
         const socket = await dialer.connect(target, way.addresses, signal)
         counts.forwarded++
         const path = match[2] ?? ''

@@ -1,6 +1,6 @@
 /** SOCKS 5 on its own port: CONNECT without passwords, names resolved here. */
 import type { Duplex } from 'node:stream'
-import { describeError } from '../http/index.ts'
+import { describeError, hangUp } from '../http/index.ts'
 import { printable } from '../../base/errors.ts'
 import type { Arrival } from './arrival.ts'
 import { parseAuthority } from './authority.ts'
@@ -86,7 +86,7 @@ export function createSocksDoor(deps: SocksDeps, options: { header_timeout: numb
     } catch (error) {
       if (stream.destroyed) return
       deps.note(error, { client: arrival.client, authority: authority.slice(0, 200) })
-      stream.end(writeReply(replyOf(describeError(error).statusCode)))
+      hangUp(stream, writeReply(replyOf(describeError(error).statusCode)))
     }
   }
 
@@ -98,7 +98,7 @@ export function createSocksDoor(deps: SocksDeps, options: { header_timeout: numb
     const methods = await next(stream, readGreeting)
     if (!methods?.includes(NO_PASSWORD)) {
       clearTimeout(late)
-      if (methods) stream.end(NONE_OF_THESE)
+      if (methods) hangUp(stream, NONE_OF_THESE)
       else stream.destroy()
       return
     }
@@ -106,7 +106,7 @@ export function createSocksDoor(deps: SocksDeps, options: { header_timeout: numb
     const asked = await next(stream, readRequest)
     clearTimeout(late)
     if (asked === undefined) stream.destroy()
-    else if (asked.command !== CONNECT) stream.end(writeReply(REPLY.badCommand))
+    else if (asked.command !== CONNECT) hangUp(stream, writeReply(REPLY.badCommand))
     else await open(stream, arrival, asked, AbortSignal.any([left.signal, deps.stopped]))
     stream.off('close', leave)
   }

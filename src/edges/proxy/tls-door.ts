@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import { codeOf } from '../../base/errors.ts'
+import { hangUp } from '../http/index.ts'
 import type { Leaf } from '../../base/ports/cert-issuer.ts'
 
 export interface TlsDeps {
@@ -41,10 +42,8 @@ export function createTlsDoor(deps: TlsDeps): TlsDoor {
     return made
   }
 
-  function refuse(stream: Duplex, error: unknown): void {
-    const isForeign = codeOf(error) === 'BTL_ERR_PKI_FOREIGN_NAME'
-    if (stream.writable) stream.write(isForeign ? UNRECOGNIZED_NAME : INTERNAL_ERROR)
-  }
+  const alertOf = (error: unknown): Uint8Array =>
+    codeOf(error) === 'BTL_ERR_PKI_FOREIGN_NAME' ? UNRECOGNIZED_NAME : INTERNAL_ERROR
 
   return {
     async open(stream, { host, mayHttp2, timeoutMs }) {
@@ -52,8 +51,7 @@ export function createTlsDoor(deps: TlsDeps): TlsDoor {
       try {
         secureContext = contextOf(await (host === undefined ? deps.fallback() : deps.leaf(host)))
       } catch (error) {
-        refuse(stream, error)
-        stream.end()
+        hangUp(stream, alertOf(error))
         return undefined
       }
       const { promise, resolve } = Promise.withResolvers<TLSSocket | undefined>()
@@ -68,8 +66,10 @@ export function createTlsDoor(deps: TlsDeps): TlsDoor {
           deps.leaf(name).then(
             (leaf) => use(null, contextOf(leaf)),
             (error: unknown) => {
-              refuse(stream, error)
-              use(error instanceof Error ? error : new Error('no certificate', { cause: error }))
+              const refused = () =>
+                use(error instanceof Error ? error : new Error('no certificate', { cause: error }))
+              if (stream.writable) stream.write(alertOf(error), refused)
+              else refused()
             },
           )
         },

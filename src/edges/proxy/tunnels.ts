@@ -2,10 +2,12 @@
 import type { Duplex } from 'node:stream'
 import type { Arrival } from './arrival.ts'
 import type { Authority } from './authority.ts'
-import { checkPort, type Dialer } from './dial.ts'
+import type { Dialer } from './dial.ts'
 import { ForeignClient, Nested } from './errors.ts'
 import { relay } from './relay.ts'
 import type { Shares } from './shares.ts'
+
+const HALF_OPEN_MS = 30_000
 
 export interface TunnelDeps {
   isServed: (host: string, signal: AbortSignal) => boolean | Promise<boolean>
@@ -16,7 +18,6 @@ export interface TunnelDeps {
 }
 
 export interface TunnelOptions {
-  connect_ports: readonly number[]
   tunnel_idle_timeout: number
 }
 
@@ -56,13 +57,12 @@ export function createTunnels(deps: TunnelDeps, options: TunnelOptions): Tunnels
       // Before the name is looked up: whoever may not go there learns nothing of it.
       const release = shares.take(arrival.client)
       try {
-        const way = await dialer.find(target, signal)
+        const way = await dialer.find(target, 'tunnel', signal)
         if (way.to === 'us') {
           release()
           ourselves()
           return
         }
-        checkPort(target.port, options.connect_ports, true)
         const socket = await dialer.connect(target, way.addresses, signal)
         if (stream.destroyed) {
           socket.destroy()
@@ -71,7 +71,10 @@ export function createTunnels(deps: TunnelDeps, options: TunnelOptions): Tunnels
         }
         counts.outside++
         accept()
-        void relay(stream, socket, options.tunnel_idle_timeout).then(release)
+        void relay(stream, socket, {
+          idleMs: options.tunnel_idle_timeout,
+          halfOpenMs: HALF_OPEN_MS,
+        }).then(release)
       } catch (error) {
         release()
         throw error
