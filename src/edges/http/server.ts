@@ -95,7 +95,7 @@ function limitPerAddress(server: Server, most: number): void {
 }
 
 export function createHttpServer(limits: ServerLimits, listener: RequestListener): Server {
-  const server = createServer(
+  const server: Server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: limits.headerTimeoutMs,
@@ -106,7 +106,8 @@ export function createHttpServer(limits: ServerLimits, listener: RequestListener
       insecureHTTPParser: false,
       requireHostHeader: true,
       // RFC 9110 7.8: what a server cannot upgrade to, it leaves aside. Before Node 24.9 it is refused.
-      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
+      shouldUpgradeCallback: ({ headers }) =>
+        headers.upgrade?.toLowerCase() === 'websocket' && server.listenerCount('upgrade') > 0,
       noDelay: true,
     },
     listener,

@@ -68,6 +68,23 @@ describe('a server', () => {
     assert.ok(proxies.every(({ destroyed }) => !destroyed))
   })
 
+  it('answers those who would rather speak HTTP/2, and hands on those who want a WebSocket', async (t) => {
+    const { server, client } = await open(t)
+    server.on('upgrade', (_req, socket) => socket.end('upgraded'))
+    const ask = async (upgrade: string) => {
+      const socket = client()
+      socket.setEncoding('utf8')
+      socket.write(
+        `GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\n\r\n`,
+      )
+      const [said] = (await once(socket, 'data')) as [string]
+      return said
+    }
+    // So Java's HttpClient begins, and curl --http2.
+    assert.match(await ask('h2c'), /^HTTP\/1\.1 200 /)
+    assert.equal(await ask('WebSocket'), 'upgraded')
+  })
+
   it('says what is wrong before it closes', async (t) => {
     const { client } = await open(t)
     const socket = client()
