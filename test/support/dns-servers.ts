@@ -119,6 +119,8 @@ export interface UnboundOptions {
   authority: number
   /** Files of a certificate for TLS and HTTPS. */
   tls?: { key: string; certificate: string; dotPort: number; dohPort: number }
+  /** Further lines of the `server:` section, then any sections. */
+  more?: { server: string; sections: string }
 }
 
 export async function startUnbound(t: Cleanup, options: UnboundOptions): Promise<DnsServer> {
@@ -144,9 +146,11 @@ export async function startUnbound(t: Cleanup, options: UnboundOptions): Promise
   module-config: "iterator"
   local-zone: "test." nodefault
   access-control: 127.0.0.0/8 allow
+${options.more?.server ?? ''}
 stub-zone:
   name: "example.test."
   stub-addr: 127.0.0.1@${options.authority}
+${options.more?.sections ?? ''}
 `,
   )
   return started(t, port, '/usr/sbin/unbound', ['-d', '-p', '-c', config])

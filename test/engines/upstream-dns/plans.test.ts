@@ -267,6 +267,39 @@ describe('the engine', () => {
     })
   }
 
+  it('asks servers of IPv6, over UDP and TCP', async (t) => {
+    const server = await startRogue(t, good, 0, '::1')
+    for (const text of [`[::1]:${server.port}`, `tcp://[::1]:${server.port}`]) {
+      const upstream = await startUpstream(t, { servers: [text] })
+      const answer = await upstream.ask(WEB)
+      assert.deepEqual([answer.message.answers.length, answer.isTrusted], [1, true])
+    }
+  })
+
+  it('may be given up at any moment, over every transport', async (t) => {
+    const server = await startRogue(t, slow(3))
+    for (const text of [
+      at(server),
+      `tcp://${at(server)}`,
+      `tls://${at(server)}`,
+      `https://${at(server)}`,
+    ]) {
+      const upstream = await startUpstream(t, { servers: [text], try_timeout: 60, timeout: 200 })
+      const outcomes = Array.from({ length: 100 }, async (_, index) => {
+        const leaving = new AbortController()
+        const asked = upstream.ask(WEB, leaving.signal).then(
+          () => 'answered',
+          () => 'gave up',
+        )
+        setTimeout(() => leaving.abort(new Error('left')), index / 10)
+        return asked
+      })
+      assert.equal((await Promise.all(outcomes)).length, 100)
+      assert.equal(upstream.stats()['inFlight'], 0)
+      await upstream.stop()
+    }
+  })
+
   it('starts without any server, and says so when asked', async (t) => {
     const upstream = await startUpstream(t, {})
     assert.equal((await upstream.health()).status, 'down')

@@ -50,7 +50,12 @@ export interface RogueServer {
   stop(): Promise<void>
 }
 
-export async function startRogue(t: Cleanup, handle: Handler, port = 0): Promise<RogueServer> {
+export async function startRogue(
+  t: Cleanup,
+  handle: Handler,
+  port = 0,
+  host = '127.0.0.1',
+): Promise<RogueServer> {
   const seen: Seen[] = []
   const sockets = new Set<Socket>()
   let connections = 0
@@ -81,12 +86,12 @@ export async function startRogue(t: Cleanup, handle: Handler, port = 0): Promise
       }
     })
   })
-  tcp.listen(port, '127.0.0.1')
+  tcp.listen(port, host)
   await once(tcp, 'listening')
   const place = tcp.address()
   const bound = typeof place === 'object' && place !== null ? place.port : 0
   let isStopped = false
-  const udp = createSocket('udp4')
+  const udp = createSocket(host.includes(':') ? 'udp6' : 'udp4')
   udp.on('message', (bytes: Buffer, from: RemoteInfo) => {
     const one = note('udp', from.port, bytes)
     if (one)
@@ -94,7 +99,7 @@ export async function startRogue(t: Cleanup, handle: Handler, port = 0): Promise
         if (!isStopped) udp.send(answer, from.port, from.address, () => undefined)
       })
   })
-  udp.bind(bound, '127.0.0.1')
+  udp.bind(bound, host)
   await once(udp, 'listening')
   const stop = async () => {
     if (isStopped) return
