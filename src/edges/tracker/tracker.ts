@@ -202,6 +202,9 @@ export function createTracker(deps: TrackerDeps, config: TrackerConfig): Tracker
     async start() {
       if (!config.enabled || running) return
       running = true
+      if (config.allowed.length > 0 && config.access !== 'list') {
+        log.warn({ access: config.access }, 'tracker.allowed does nothing without `access: list`')
+      }
       await load()
       if (config.udp) await udp.start(config.udp_port)
       tick = setInterval(upkeep, TICK_MS).unref()

@@ -22,8 +22,14 @@ const limitedHoursSchema = Type.Object(
       maxItems: 7,
       description: 'Days on which it begins; none are all.',
     }),
-    download_limit: size(0, 'Bytes a second in these hours; 0 is no limit.'),
-    upload_limit: size(0, 'Bytes a second in these hours; 0 is no limit.'),
+    download_limit: size(
+      0,
+      'Bytes a second in these hours; 0, also where it is left out, is no limit.',
+    ),
+    upload_limit: size(
+      0,
+      'Bytes a second in these hours; 0, also where it is left out, is no limit.',
+    ),
   },
   { additionalProperties: false },
 )

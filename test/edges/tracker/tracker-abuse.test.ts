@@ -100,6 +100,14 @@ describe('the tracker against those who mean harm', () => {
     assert.deepEqual(await seen(room), ['127.0.0.1:22'])
   })
 
+  it('says that a list of torrents is of no use without `access: list`', async (t) => {
+    const allowed = [OTHER_HASH]
+    const room = await startRoom(t, { config: { access: 'own', allowed } })
+    assert.deepEqual(room.log.warnings, ['tracker.allowed does nothing without `access: list`'])
+    const listed = await startRoom(t, { config: { access: 'list', allowed } })
+    assert.deepEqual(listed.log.warnings, [])
+  })
+
   it('opens no swarm for who has no room in it', async (t) => {
     const room = await startRoom(t, { config: { access: 'open', max_peers_per_address: 5 } })
     for (let i = 0; i < 30; i++) {
