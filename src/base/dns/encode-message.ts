@@ -17,7 +17,7 @@ export interface Encoded {
 /** Beyond this a pointer cannot reach. */
 const MAX_POINTER = 0x3fff
 /** Endings of one name that are looked for and remembered; what lies deeper is rarely shared. */
-const MAX_ENDINGS = 10
+const MAX_ENDINGS = 6
 const OPT_BYTES = 11
 const RECORD_BYTES = 10
 
