@@ -152,6 +152,8 @@ export function createHttp2Door(deps: Http2Deps, options: { idle_timeout: number
 
   return {
     take(stream, arrival) {
+      // Connections of HTTP/2 have no halves; the session itself does not look.
+      stream.once('end', () => stream.destroy())
       // The session is made, and told of, before this returns.
       arriving = arrival
       server.emit('connection', stream)

@@ -83,7 +83,11 @@ export function createTlsDoor(deps: TlsDeps): TlsDoor {
       socket.on('error', fail)
       socket.once('close', fail)
       stream.once('close', () => socket.destroy())
-      socket.once('secure', () => resolve(socket))
+      socket.once('secure', () => {
+        // tls.Server does so too, and HTTP/2 waits for it.
+        Object.assign(socket, { secureConnecting: false })
+        resolve(socket)
+      })
       try {
         return await promise
       } finally {
