@@ -1,8 +1,32 @@
 /** How often one payer (see askers.ts) may ask; knows a bounded number of them, forgetting those that are silent longest. */
 
-interface Bucket {
+export interface Rate {
+  /** 0 for any number. */
+  perSecond: number
+  burst: number
+}
+
+export interface Bucket {
   tokens: number
   at: number
+}
+
+/** What is in it now. */
+const filled = (bucket: Bucket, { perSecond, burst }: Rate, now: number): number =>
+  // A clock set back gives nothing and takes nothing.
+  Math.min(burst, bucket.tokens + (Math.max(0, now - bucket.at) * perSecond) / 1000)
+
+export const isFull = (bucket: Bucket, rate: Rate, now: number): boolean =>
+  rate.perSecond === 0 || filled(bucket, rate, now) >= rate.burst
+
+/** Takes one out, where there is one. */
+export function take(bucket: Bucket, rate: Rate, now: number): boolean {
+  if (rate.perSecond === 0) return true
+  bucket.tokens = filled(bucket, rate, now)
+  bucket.at = now
+  if (bucket.tokens < 1) return false
+  bucket.tokens--
+  return true
 }
 
 /** Of each generation. */
@@ -13,6 +37,7 @@ const MAX_PAYERS = 8192
  * @param nowMs milliseconds that never go back
  */
 export function createRateLimit(perSecond: number, burst: number, nowMs: () => number) {
+  const rate = { perSecond, burst }
   let recent = new Map<number, Bucket>()
   // Two generations, as taking the oldest out of one map is slow: it walks over all that were there.
   let before = new Map<number, Bucket>()
@@ -31,14 +56,9 @@ export function createRateLimit(perSecond: number, burst: number, nowMs: () => n
 
   return {
     takes(payer: number): boolean {
-      if (perSecond === 0) return true
+      if (rate.perSecond === 0) return true
       const now = nowMs()
-      const bucket = bucketOf(payer, now)
-      bucket.tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) * perSecond) / 1000)
-      bucket.at = now
-      if (bucket.tokens < 1) return false
-      bucket.tokens--
-      return true
+      return take(bucketOf(payer, now), rate, now)
     },
     payers: () => recent.size + before.size,
   }

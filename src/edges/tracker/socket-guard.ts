@@ -1,17 +1,7 @@
 /** How many sockets there may be, and how much one socket and one address may say. */
 import type { Clock } from '../../base/ports/clock.ts'
 import { addressBytes, addressText, isMapped, PUBLIC, reachOf } from './address.ts'
-
-export interface Rate {
-  /** 0 for any number. */
-  perSecond: number
-  burst: number
-}
-
-export interface Bucket {
-  tokens: number
-  at: number
-}
+import { type Bucket, isFull, type Rate, take } from './rate-limit.ts'
 
 /** What is known of an address while it has sockets, or spent more than it was given since. */
 export interface AddressRecord {
@@ -40,27 +30,12 @@ export function createSocketGuard(
 
   const fresh = (rate: Rate): Bucket => ({ tokens: rate.burst, at: clock.now() })
 
-  function take(bucket: Bucket, rate: Rate): boolean {
-    if (rate.perSecond === 0) return true
-    const now = clock.now()
-    // A clock set back gives nothing and takes nothing.
-    const elapsed = Math.max(0, now - bucket.at)
-    bucket.tokens = Math.min(rate.burst, bucket.tokens + (elapsed * rate.perSecond) / 1000)
-    bucket.at = now
-    if (bucket.tokens < 1) return false
-    bucket.tokens--
-    return true
-  }
-
   /** Forgets addresses without sockets whose budget would be full again. */
   function forget(): void {
     const now = clock.now()
     for (const record of addresses.values()) {
       if (record.sockets > 0) continue
-      const { perSecond, burst } = limits.address
-      const refilled =
-        record.bucket.tokens + (Math.max(0, now - record.bucket.at) * perSecond) / 1000
-      if (perSecond === 0 || refilled >= burst) addresses.delete(record.key)
+      if (isFull(record.bucket, limits.address, now)) addresses.delete(record.key)
     }
   }
 
@@ -77,7 +52,7 @@ export function createSocketGuard(
         record = { key, sockets: 0, members: 0, bucket: fresh(limits.address) }
         addresses.set(key, record)
       }
-      if (!take(record.bucket, limits.address)) return 'address'
+      if (!take(record.bucket, limits.address, clock.now())) return 'address'
       record.sockets++
       sockets++
       return record
@@ -91,8 +66,10 @@ export function createSocketGuard(
     socketBucket: () => fresh(limits.socket),
 
     /** Whether a socket may say one thing more. */
-    mayTalk: (bucket: Bucket, record: AddressRecord): boolean =>
-      take(bucket, limits.socket) && take(record.bucket, limits.address),
+    mayTalk(bucket: Bucket, record: AddressRecord): boolean {
+      const now = clock.now()
+      return take(bucket, limits.socket, now) && take(record.bucket, limits.address, now)
+    },
 
     forget,
     size: () => ({ sockets, addresses: addresses.size }),
