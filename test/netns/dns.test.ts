@@ -2,13 +2,15 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { DIG } from '../support/dns-servers.ts'
 import { type Box, household, withoutNetns } from '../support/household.ts'
-import { output, run, start } from '../support/processes.ts'
+import { missing, output, run, start } from '../support/processes.ts'
 import type { Cleanup } from '../support/temp.ts'
 import { until } from '../support/until.ts'
 
 const CHILD = fileURLToPath(new URL('../edges/dns/resolver-child.ts', import.meta.url))
 const IP = '/usr/sbin/ip'
+const TCPDUMP = '/usr/bin/tcpdump'
 
 async function startResolver(t: Cleanup, box: Box, ...servers: string[]): Promise<void> {
   const child = start(t, process.execPath, [CHILD, ...servers], { netns: box.netns })
@@ -21,12 +23,12 @@ async function startResolver(t: Cleanup, box: Box, ...servers: string[]): Promis
 
 const dig = async (from: Box, server: string, ...args: string[]): Promise<string> =>
   (
-    await run('/usr/bin/dig', [`@${server}`, '-p', '5300', '+tries=1', '+time=1', ...args], {
+    await run(DIG, [`@${server}`, '-p', '5300', '+tries=1', '+time=1', ...args], {
       netns: from.netns,
     })
   ).stdout.trim()
 
-describe('the resolver of a house', { skip: withoutNetns() }, () => {
+describe('the resolver of a house', { skip: withoutNetns() || missing(DIG, TCPDUMP) }, () => {
   it('answers its devices with the address they reach it by, in both families', async (t) => {
     const [box, laptop] = await household(t, 'box', 'laptop')
     assert.ok(box && laptop)
@@ -61,7 +63,7 @@ describe('the resolver of a house', { skip: withoutNetns() }, () => {
     await startResolver(t, box)
     const witness = start(
       t,
-      '/usr/bin/tcpdump',
+      TCPDUMP,
       ['-i', 'eth0', '-n', '-l', '--immediate-mode', 'udp', 'port', '5300'],
       { netns: box.netns },
     )

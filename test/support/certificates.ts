@@ -11,6 +11,8 @@ export interface Certificate {
   ca: string
 }
 
+export const OPENSSL = '/usr/bin/openssl'
+
 const EC = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
 
 /** A leaf for these names and addresses, signed by a fresh authority; valid for a day. */
@@ -21,7 +23,7 @@ export async function createCertificate(
 ): Promise<Certificate> {
   const folder = await tempFolder(t, 'btl-cert')
   const at = (file: string) => join(folder, file)
-  const openssl = async (...args: string[]) => output('/usr/bin/openssl', args)
+  const openssl = async (...args: string[]) => output(OPENSSL, args)
   await openssl(
     'req',
     '-x509',

@@ -4,10 +4,17 @@ import { createSocket } from 'node:dgram'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { run, start } from './processes.ts'
+import { missing, run, start } from './processes.ts'
 import { type Cleanup, tempFolder } from './temp.ts'
 import { until } from './until.ts'
 import { ZONE_FILE } from './dns-zone.ts'
+
+export const DIG = '/usr/bin/dig'
+export const KDIG = '/usr/bin/kdig'
+
+/** Why tests with real DNS servers cannot run here, or false. */
+export const withoutServers = (): string | false =>
+  missing(DIG, '/usr/sbin/knotd', '/usr/sbin/nsd', '/usr/sbin/unbound', '/usr/sbin/dnsmasq')
 
 /** A port that is free for TCP and UDP right now: these servers cannot pick one and say which. */
 export async function freePort(): Promise<number> {
@@ -29,7 +36,7 @@ export async function freePort(): Promise<number> {
 }
 
 async function answers(port: number, options: string[] = []): Promise<boolean> {
-  const { code, stdout } = await run('/usr/bin/dig', [
+  const { code, stdout } = await run(DIG, [
     '@127.0.0.1',
     '-p',
     String(port),

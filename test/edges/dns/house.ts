@@ -13,6 +13,7 @@ import { createDns, type Dns, type DnsConfig, type DnsDeps } from '../../../src/
 import { createFakeUpstream, type FakeUpstream, type Script } from '../../fakes/dns-upstream.ts'
 import { run } from '../../support/processes.ts'
 import { type Cleanup, finallyDo } from '../../support/temp.ts'
+import { DIG } from '../../support/dns-servers.ts'
 import { named } from '../../support/dns-zone.ts'
 
 export const dnsConfig = (changes: Partial<DnsConfig> = {}): DnsConfig => ({
@@ -139,8 +140,7 @@ export const ask = async (
 ): Promise<Message> => read(await exchange(port, queryFor(name, type, options)))
 
 export const dig = async (port: number, ...args: string[]): Promise<string> =>
-  (await run('/usr/bin/dig', ['@127.0.0.1', '-p', String(port), '+tries=1', '+time=3', ...args]))
-    .stdout
+  (await run(DIG, ['@127.0.0.1', '-p', String(port), '+tries=1', '+time=3', ...args])).stdout
 
 export interface TcpClient {
   socket: Socket

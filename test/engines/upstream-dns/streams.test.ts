@@ -8,7 +8,8 @@ import { createServer as createTlsServer } from 'node:tls'
 import { CLASS, TYPE } from '../../../src/base/dns/codes.ts'
 import { decodeMessage } from '../../../src/base/dns/decode-message.ts'
 import type { DnsQuestion } from '../../../src/base/ports/dns-upstream.ts'
-import { type Certificate, createCertificate } from '../../support/certificates.ts'
+import { type Certificate, createCertificate, OPENSSL } from '../../support/certificates.ts'
+import { missing } from '../../support/processes.ts'
 import { address, named } from '../../support/dns-zone.ts'
 import { type Cleanup, finallyDo } from '../../support/temp.ts'
 import { startUpstream } from './config.ts'
@@ -132,7 +133,7 @@ describe('a question over TCP', () => {
   })
 })
 
-describe('a question over TLS', () => {
+describe('a question over TLS', { skip: missing(OPENSSL) }, () => {
   it('goes to a server known by name, whose address the bootstrap server tells', async (t) => {
     const certificate = await createCertificate(t, ['dns.example.test'], [])
     const dot = await startDot(t, certificate)
@@ -186,7 +187,7 @@ describe('a question over TLS', () => {
   })
 })
 
-describe('a question over HTTPS', () => {
+describe('a question over HTTPS', { skip: missing(OPENSSL) }, () => {
   it('is posted with id 0, padded, over one kept connection', async (t) => {
     const certificate = await createCertificate(t, ['dns.example.test'], ['127.0.0.1'])
     const doh = await startDoh(t, certificate)
