@@ -1,0 +1,178 @@
+/** Chromium and Firefox as the household has them, told where the proxy is and nothing else. */
+import assert from 'node:assert/strict'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import type { Page } from 'playwright-core'
+import { WebSocketServer } from 'ws'
+import { browser, CHROMIUM } from '../../support/browser.ts'
+import { FIREFOX, firefoxWindow } from '../../support/marionette.ts'
+import { missing, output } from '../../support/processes.ts'
+import { finallyDo, tempFolder } from '../../support/temp.ts'
+import { listen, startHouse, startSite } from './fixture.ts'
+
+const CERTUTIL = '/usr/bin/certutil'
+const all = { after: (fn: () => void | Promise<void>) => after(fn) }
+const anyPort = Array.from({ length: 65_535 }, (_, i) => i + 1)
+const house = await startHouse(all, { connect_ports: anyPort })
+house.names.set('site.example', ['127.0.0.1'])
+const { proxy, url } = house
+const other = await house.add({ 'data.txt': 'of another site' })
+
+/** A device of the house: it counts who got through, and lets any page read it. */
+const knocks: string[] = []
+const http = createServer((req, res) => {
+  knocks.push(`${req.method} ${req.url}`)
+  res.writeHead(200, {
+    'access-control-allow-origin': '*',
+    'access-control-allow-private-network': 'true',
+    'content-type': 'text/html',
+  })
+  res.end('reached')
+})
+const sockets = new WebSocketServer({ server: http })
+sockets.on('connection', () => knocks.push('ws'))
+const device = await listen(all, http)
+after(() => {
+  for (const socket of sockets.clients) socket.terminate()
+})
+
+/** Tries to reach the device in five ways, then a neighbour among the sites and itself. */
+const hostile = `<!doctype html><title>waiting</title><body><script type=module>
+const at = '127.0.0.1:${device}'
+const settled = (promise) => promise.then(() => 'in', () => 'out')
+const element = (name, attribute, value) => new Promise((ok, no) => {
+  const made = document.createElement(name)
+  made.onload = ok; made.onerror = no
+  made[attribute] = value
+  document.body.append(made)
+})
+const late = () => new Promise((_, no) => setTimeout(no, 2000))
+await Promise.allSettled([
+  fetch('http://' + at + '/fetch'),
+  fetch('http://' + at + '/post', { method: 'POST', mode: 'no-cors', body: 'x' }),
+  Promise.race([element('img', 'src', 'http://' + at + '/img'), late()]),
+  Promise.race([element('iframe', 'src', 'http://' + at + '/frame'), late()]),
+  new Promise((ok, no) => { const s = new WebSocket('ws://' + at + '/ws'); s.onopen = ok; s.onerror = no }),
+])
+const own = await settled(fetch('/own.txt').then((r) => r.text()))
+const neighbour = await fetch('//${other.infoHash}-ih.btlink/data.txt').then((r) => r.text(), String)
+document.title = own + ', ' + neighbour
+</script>`
+const page = await house.add({ 'index.html': hostile, 'own.txt': 'own' })
+const plain = await house.add({ 'index.html': '<title>a site</title>' })
+
+/** A home with the root certificate in it, as Chromium looks for it. */
+async function home(t: { after(fn: () => void): void }): Promise<Record<string, string>> {
+  const HOME = await tempFolder(t, 'home')
+  const database = join(HOME, '.pki/nssdb')
+  await mkdir(database, { recursive: true })
+  await output(CERTUTIL, ['-N', '-d', `sql:${database}`, '--empty-password'])
+  const trust = ['-n', 'btlink', '-t', 'C,,', '-i', house.ca]
+  await output(CERTUTIL, ['-A', '-d', `sql:${database}`, ...trust])
+  return { HOME }
+}
+
+async function titleOf(opened: Page, address: string, pattern: string): Promise<string> {
+  await opened.goto(address)
+  await opened.waitForFunction(`/${pattern}/.test(document.title)`, undefined, { timeout: 15_000 })
+  return opened.title()
+}
+
+describe('Chromium', { skip: missing(CHROMIUM, CERTUTIL) }, () => {
+  it('opens names over http and https by the PAC file, and no page of theirs reaches the house', async (t) => {
+    const env = await home(t)
+    const switches = [`--proxy-pac-url=${url}/.btlink/proxy.pac`]
+    const opened = await (await browser(t, { switches, env })).newPage()
+    for (const scheme of ['http', 'https']) {
+      knocks.length = 0
+      const address = `${scheme}://${page.infoHash}-ih.btlink/`
+      assert.equal(await titleOf(opened, address, '^in, '), 'in, of another site', scheme)
+      assert.deepEqual(knocks, [], scheme)
+    }
+    assert.match(await titleOf(opened, 'http://btlink/', '.'), /./)
+  })
+
+  it('lets such a page reach the house where nobody tells it not to', async (t) => {
+    // What the test above would be worth nothing without.
+    const careless = await startHouse(t, {
+      deps: {
+        serve: (_req, res) => {
+          res.setHeader('content-type', 'text/html')
+          res.end(hostile)
+        },
+      },
+    })
+    knocks.length = 0
+    const switches = [`--proxy-server=${careless.url}`]
+    const opened = await (await browser(t, { switches, env: await home(t) })).newPage()
+    await titleOf(opened, `http://${page.infoHash}-ih.btlink/`, '^in, ')
+    assert.equal(new Set(knocks).size, 5, knocks.join(', '))
+  })
+
+  it('asks the HTTPS proxy for everything, over HTTP/2', async (t) => {
+    const env = await home(t)
+    const site = await startSite(t, (_req, res) => res.end('<title>elsewhere</title>'))
+    const echo = createServer()
+    const echoes = new WebSocketServer({ server: echo })
+    echoes.on('connection', (socket) => socket.on('message', (data) => socket.send(String(data))))
+    finallyDo(t, () => {
+      for (const socket of echoes.clients) socket.terminate()
+    })
+    const echoPort = await listen(t, echo)
+    const switches = [
+      `--proxy-server=https://proxy.btlink:${proxy.httpsPort}`,
+      '--host-resolver-rules=MAP proxy.btlink 127.0.0.1',
+    ]
+    const opened = await (await browser(t, { switches, env })).newPage()
+    for (const scheme of ['http', 'https']) {
+      await titleOf(opened, `${scheme}://${plain.infoHash}-ih.btlink/`, 'a site')
+    }
+    await titleOf(opened, `http://site.example:${site}/`, 'elsewhere')
+    const said = await opened.evaluate(
+      async (address) =>
+        new Promise((resolve, reject) => {
+          const socket = new WebSocket(address)
+          socket.addEventListener('open', () => socket.send('hello'))
+          socket.addEventListener('message', ({ data }) => resolve(data))
+          socket.addEventListener('error', reject)
+        }),
+      `ws://site.example:${echoPort}/`,
+    )
+    assert.equal(said, 'hello')
+  })
+})
+
+describe('Firefox', { skip: missing(FIREFOX, CERTUTIL) }, () => {
+  async function policies(t: { after(fn: () => void): void }, policy: object): Promise<string> {
+    const folder = await tempFolder(t, 'policies')
+    await writeFile(join(folder, 'policies.json'), JSON.stringify({ policies: policy }))
+    return folder
+  }
+
+  it('C16 opens names over http by the PAC file without the root certificate', async (t) => {
+    const Proxy = { Mode: 'autoConfig', AutoConfigURL: `${url}/.btlink/proxy.pac`, Locked: true }
+    const folder = await policies(t, { Proxy })
+    const window = await firefoxWindow(t, await tempFolder(t, 'firefox'), { policies: folder })
+    await window.open(`http://${plain.infoHash}-ih.btlink/`)
+    assert.equal(await window.title(), 'a site')
+  })
+
+  it('C18 opens names by the HTTPS proxy, over HTTP/2, with the root certificate', async (t) => {
+    const AutoConfigURL = `${url}/.btlink/proxy.pac?secure=1`
+    const root = join(await tempFolder(t, 'root'), 'root.pem')
+    await writeFile(root, (await house.pki.root('names')).pem)
+    const folder = await policies(t, {
+      Proxy: { Mode: 'autoConfig', AutoConfigURL, Locked: true },
+      Certificates: { Install: [root] },
+    })
+    const window = await firefoxWindow(t, await tempFolder(t, 'firefox'), { policies: folder })
+    const tunnels = proxy.stats()['tunnels_served'] ?? 0
+    for (const scheme of ['http', 'https']) {
+      await window.open(`${scheme}://${plain.infoHash}-ih.btlink/`)
+      assert.equal(await window.title(), 'a site', scheme)
+    }
+    assert.equal((proxy.stats()['tunnels_served'] ?? 0) > tunnels, true)
+  })
+})
