@@ -30,20 +30,24 @@ export function createGuard(
 ) {
   const stats = { strangers: 0, tooMany: 0 }
   const clients = new Map<string, Client>()
-  let allowed = createNetworks([...HOUSE, ...networks(), ...config.allow])
+  let connected = networks()
+  let allowed = createNetworks([...HOUSE, ...connected, ...config.allow])
   let readAt = now()
 
-  function refresh(): void {
-    if (now() - readAt < REREAD_MS) return
-    readAt = now()
-    allowed = createNetworks([...HOUSE, ...networks(), ...config.allow])
+  /** Clients are judged anew when the networks changed, and only then: a bucket must not be refilled by it. */
+  function follow(time: number): void {
+    if (time - readAt < REREAD_MS) return
+    readAt = time
+    const fresh = networks()
+    if (fresh.join(' ') === connected.join(' ')) return
+    connected = fresh
+    allowed = createNetworks([...HOUSE, ...connected, ...config.allow])
     clients.clear()
   }
 
   function clientOf(address: string): Client {
     const known = clients.get(address)
     if (known) return known
-    refresh()
     const bytes = ipBytes(address.split('%', 1)[0] ?? '')
     const isAllowed = bytes !== undefined && allowed.has(bytes)
     // A house's device has a whole /64 to speak from: they share one bucket.
@@ -65,18 +69,20 @@ export function createGuard(
     stats,
     /** Whether a client may have a connection or an answer at all. */
     isAllowed(address: string): boolean {
+      follow(now())
       const { isAllowed } = clientOf(address)
       if (!isAllowed) stats.strangers++
       return isAllowed
     },
     /** Whether one more question of it is answered. */
     admits(address: string, port: number): boolean {
+      const time = now()
+      follow(time)
       const client = clientOf(address)
       if (!client.isAllowed || REFLECTORS.has(port)) {
         stats.strangers++
         return false
       }
-      const time = now()
       client.tokens = Math.min(
         config.burst,
         client.tokens + ((time - client.at) * config.max_rate) / 1000,

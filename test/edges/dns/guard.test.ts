@@ -14,7 +14,7 @@ function guardOf(
 ) {
   let time = 0
   const guard = createGuard(
-    { now: () => time, networks: () => changes.networks ?? [] },
+    { now: () => time, networks: () => [...(changes.networks ?? [])] },
     { allow: changes.allow ?? [], max_rate: changes.max_rate ?? 50, burst: changes.burst ?? 200 },
   )
   return { guard, pass: (ms: number) => void (time += ms) }
@@ -87,6 +87,20 @@ describe('the guard', () => {
     )
     assert.equal(admitted.filter(Boolean).length, 5)
     assert.equal(guard.admits('fd00:0:0:1::1', 40_000), true)
+  })
+
+  it('follows the networks of the machine, and refills no bucket by it', () => {
+    const networks = ['192.0.2.1/24']
+    const { guard, pass } = guardOf({ networks, burst: 2, max_rate: 0 })
+    assert.equal(guard.admits('2001:db8:1::9', 40_000), false)
+    assert.equal(guard.admits('192.168.0.9', 40_000), true)
+    assert.equal(guard.admits('192.168.0.9', 40_000), true)
+    pass(60_000)
+    assert.equal(guard.admits('192.168.0.77', 40_000), true)
+    assert.equal(guard.admits('192.168.0.9', 40_000), false, 'refilled')
+    networks.push('2001:db8:1::1/64')
+    pass(60_000)
+    assert.equal(guard.admits('2001:db8:1::9', 40_000), true)
   })
 
   it('forgets the oldest of many clients', () => {
