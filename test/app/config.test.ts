@@ -88,6 +88,15 @@ describe('configuration', () => {
       assert.equal((await origins([origin])).mistakes.length, 1, origin)
   })
 
+  it('lets clients of the tracker announce once a day at least', async () => {
+    assert.deepEqual(
+      (await check('tracker: { announce_interval: 1d, min_interval: 1d }')).mistakes,
+      [],
+    )
+    const { mistakes } = await check('tracker: { announce_interval: 100d, min_interval: 25h }')
+    assert.equal(mistakes.length, 2)
+  })
+
   it('works without any file (Q06)', async () => {
     const { config, mistakes } = await loadConfig({ env: {}, stateDir: '/tmp/x' })
     assert.deepEqual(mistakes, [])

@@ -10,6 +10,7 @@ const HOST = `^(?:${NAME}(?:[.]${NAME})*|${IPV6}|\\[${IPV6}\\])$`
 const ORIGIN = '^https?://[^/\\s]+$'
 const SECOND = 1000
 const MINUTE = 60 * SECOND
+const DAY = 24 * 60 * MINUTE
 
 export const trackerConfigSchema = Type.Object(
   {
@@ -18,8 +19,12 @@ export const trackerConfigSchema = Type.Object(
     udp_port: port(6969, 'UDP port of the tracker.'),
     announce_interval: duration(30 * MINUTE, 'How often clients are asked to announce.', {
       minimum: SECOND,
+      maximum: DAY,
     }),
-    min_interval: duration(15 * MINUTE, 'How often clients may announce.', { minimum: SECOND }),
+    min_interval: duration(15 * MINUTE, 'How often clients may announce.', {
+      minimum: SECOND,
+      maximum: DAY,
+    }),
     default_numwant: count(50, 'Peers returned where the client names no number.', {
       maximum: 1000,
     }),
