@@ -116,7 +116,9 @@ describe('Chromium', { skip: missing(CHROMIUM, CERTUTIL) }, () => {
     const site = await startSite(t, (_req, res) => res.end('<title>elsewhere</title>'))
     const echo = createServer()
     const echoes = new WebSocketServer({ server: echo })
-    echoes.on('connection', (socket) => socket.on('message', (data) => socket.send(String(data))))
+    echoes.on('connection', (socket) =>
+      socket.on('message', (data) => socket.send(data, { binary: false })),
+    )
     finallyDo(t, () => {
       for (const socket of echoes.clients) socket.terminate()
     })

@@ -1,0 +1,153 @@
+/**
+ * Tunnels through our proxy beside tinyproxy and squid: the same nginx behind them, the proxies on one
+ * core and the rest on another, one proxy at a time. `node bench/proxy.ts [--rounds=5] [--json]`
+ */
+import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { output, start } from '../test/support/processes.ts'
+import { ROOT } from '../test/support/sources.ts'
+import { tempFolder } from '../test/support/temp.ts'
+import { until } from '../test/support/until.ts'
+import { type Bench, bench } from './runner.ts'
+
+interface Proxy {
+  name: string
+  port: number
+}
+
+const MB = 1024 * 1024
+const SIZE_MB = 256
+const TUNNELS = 4
+const PROXY_CORE = '0'
+const OTHER_CORE = '1'
+const taskset = '/usr/bin/taskset'
+const ROUNDS = Number(process.argv.find((arg) => arg.startsWith('--rounds='))?.split('=')[1] ?? '5')
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+async function site(b: Bench): Promise<number> {
+  const home = await tempFolder(b, 'bench-nginx')
+  const folder = join(home, 'files')
+  await mkdir(folder)
+  await writeFile(join(folder, 'big.bin'), Buffer.alloc(SIZE_MB * MB, 'x'))
+  await writeFile(join(folder, 'small.txt'), 'small')
+  const port = await freePort()
+  await writeFile(
+    join(home, 'nginx.conf'),
+    `daemon off; worker_processes 1; pid ${home}/pid; error_log ${home}/error.log;
+user root;
+events { worker_connections 1024; }
+http {
+  access_log off; sendfile on; tcp_nodelay on;
+  client_body_temp_path ${home}/b; proxy_temp_path ${home}/p; fastcgi_temp_path ${home}/f;
+  uwsgi_temp_path ${home}/u; scgi_temp_path ${home}/s;
+  server { listen 127.0.0.1:${port}; root ${folder}; }
+}`,
+  )
+  start(b, taskset, ['-c', OTHER_CORE, '/usr/sbin/nginx', '-c', join(home, 'nginx.conf')])
+  await until('nginx', async () => (await fetch(`http://127.0.0.1:${port}/small.txt`)).ok)
+  return port
+}
+
+const through = async (proxy: Proxy, url: string, more: string[] = []): Promise<string> =>
+  output(
+    taskset,
+    ['-c', OTHER_CORE, '/usr/bin/curl', '-sS', '-f', '-p', '-x', `http://127.0.0.1:${proxy.port}`]
+      .concat(more)
+      .concat(['-o', '/dev/null', url]),
+    { timeoutMs: 120_000 },
+  )
+
+async function tinyproxy(b: Bench): Promise<Proxy> {
+  const home = await tempFolder(b, 'bench-tinyproxy')
+  const port = await freePort()
+  const config = join(home, 'tinyproxy.conf')
+  await writeFile(
+    config,
+    `Port ${port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 100\nAllow 127.0.0.1\nLogFile "${home}/log"\nLogLevel Error\n`,
+  )
+  start(b, taskset, ['-c', PROXY_CORE, '/usr/bin/tinyproxy', '-d', '-c', config])
+  return { name: 'tinyproxy', port }
+}
+
+async function squid(b: Bench): Promise<Proxy> {
+  const home = await tempFolder(b, 'bench-squid')
+  // It gives up being root before it opens its log.
+  await chmod(home, 0o777)
+  const port = await freePort()
+  const config = join(home, 'squid.conf')
+  await writeFile(
+    config,
+    `http_port 127.0.0.1:${port}
+http_access allow all
+cache deny all
+cache_mem 8 MB
+access_log none
+cache_log ${home}/cache.log
+cache_store_log none
+pid_filename ${home}/pid
+coredump_dir ${home}
+pinger_enable off
+shutdown_lifetime 0 seconds
+visible_hostname bench
+`,
+  )
+  start(b, taskset, [
+    '-c',
+    PROXY_CORE,
+    '/usr/sbin/squid',
+    '-N',
+    '-n',
+    `bench${process.pid}`,
+    '-f',
+    config,
+  ])
+  return { name: 'squid', port }
+}
+
+async function ours(b: Bench, sitePort: number): Promise<Proxy> {
+  const args = [join(ROOT, 'bench/proxy-server.ts'), String(sitePort)]
+  const child = start(b, taskset, ['-c', PROXY_CORE, process.execPath, ...args])
+  const line = await child.line((text) => text.startsWith('{'), 60_000)
+  return { name: 'btlinkd', port: (JSON.parse(line) as { port: number }).port }
+}
+
+await bench('proxy', async (b) => {
+  const sitePort = await site(b)
+  const origin = `http://127.0.0.1:${sitePort}`
+  const proxies = [await ours(b, sitePort), await tinyproxy(b), await squid(b)]
+  for (const proxy of proxies) {
+    await until(proxy.name, async () => through(proxy, `${origin}/small.txt`).then(() => true))
+  }
+  const best = new Map<string, number>()
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const proxy of proxies) {
+      const startedAt = performance.now()
+      const tunnels = Array.from({ length: TUNNELS }, () => through(proxy, `${origin}/big.bin`))
+      await Promise.all(tunnels)
+      const seconds = (performance.now() - startedAt) / 1000
+      const rate = (SIZE_MB * TUNNELS) / seconds
+      // Whatever else the machine does can only slow a round down.
+      best.set(proxy.name, Math.max(best.get(proxy.name) ?? 0, rate))
+      await sleep(200)
+    }
+  }
+  for (const [name, rate] of best) b.say(`  ${TUNNELS} tunnels, ${name}: ${rate.toFixed(0)} MB/s`)
+  const own = best.get('btlinkd') ?? 0
+  for (const name of ['tinyproxy', 'squid']) {
+    b.report({
+      what: `tunnels beside ${name}`,
+      value: own / (best.get(name) ?? Number.NaN),
+      unit: 'x',
+      atLeast: 0.8,
+    })
+  }
+})
