@@ -1,6 +1,5 @@
 /** The proxy that bench/proxy.ts measures, alone in a process that can be pinned. Prints its port as one JSON line. */
 import { Value } from 'typebox/value'
-import { systemClock } from '../src/base/ports/clock.ts'
 import { silentLog } from '../src/base/ports/log.ts'
 import { createProxy } from '../src/edges/proxy/index.ts'
 import { proxyServerConfigSchema } from '../src/edges/proxy/config.ts'
@@ -14,7 +13,6 @@ const proxy = createProxy(
     fallback: noCertificate,
     lookup: async () => [],
     log: silentLog,
-    clock: systemClock,
   },
   {
     ...Value.Create(proxyServerConfigSchema),

@@ -1,6 +1,12 @@
 /** Connections to other sites: a name is resolved once, judged, and only what was judged is reached. */
 import type { LookupAddress } from 'node:dns'
-import { connect as netConnect, isIP, type Socket, type TcpNetConnectOpts } from 'node:net'
+import {
+  connect as netConnect,
+  isIP,
+  type OnReadOpts,
+  type Socket,
+  type TcpNetConnectOpts,
+} from 'node:net'
 import { messageOf, printable } from '../../base/errors.ts'
 import { addressSet } from '../http/index.ts'
 import type { Authority } from './authority.ts'
@@ -34,7 +40,12 @@ export interface Dialer {
   /** @throws BadPort, PrivateAddress (403), Unresolved (502), Late (504) */
   find(target: Authority, kind: 'tunnel' | 'request', signal: AbortSignal): Promise<Way>
   /** @throws Unreachable (502), Late (504) */
-  connect(target: Authority, addresses: readonly string[], signal: AbortSignal): Promise<Socket>
+  connect(
+    target: Authority,
+    addresses: readonly string[],
+    signal: AbortSignal,
+    onread?: OnReadOpts,
+  ): Promise<Socket>
 }
 
 // More would only make a client wait longer for the same refusal.
@@ -85,7 +96,7 @@ export function createDialer(deps: DialDeps, options: DialOptions): Dialer {
       if (good.length === 0) throw new PrivateAddress(target.host)
       return { to: 'site', addresses: good }
     },
-    async connect(target, addresses, signal) {
+    async connect(target, addresses, signal, onread) {
       signal.throwIfAborted()
       const pinned: LookupAddress[] = addresses.map((address) => ({
         address,
@@ -100,6 +111,7 @@ export function createDialer(deps: DialDeps, options: DialOptions): Dialer {
         lookup: (_host, _options, give) => give(null, pinned),
         allowHalfOpen: true,
         noDelay: true,
+        ...(onread && { onread }),
       })
       const timer = setTimeout(() => reject(new Late(target.host)), options.connect_timeout)
       const giveUp = () => reject(signal.reason)

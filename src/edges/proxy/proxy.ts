@@ -4,7 +4,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { networkInterfaces } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { messageOf, printable } from '../../base/errors.ts'
-import type { Clock } from '../../base/ports/clock.ts'
 import type { Component, Stats } from '../../base/ports/component.ts'
 import type { Log } from '../../base/ports/log.ts'
 import {
@@ -44,7 +43,6 @@ export interface ProxyDeps extends TlsDeps {
   connect?: Connect
   ownAddresses?: () => readonly string[]
   log: Log
-  clock: Clock
 }
 
 export interface Proxy extends Component {

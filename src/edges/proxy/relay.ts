@@ -15,11 +15,22 @@ function reset(stream: Duplex): void {
   else stream.destroy()
 }
 
+function pour(from: Duplex, to: Duplex, note: () => void): void {
+  from.on('data', note)
+  from.pipe(to)
+}
+
 /**
  * Passes bytes both ways until both sides have said their last, or one breaks. A side that only ended
  * its own half keeps receiving. Resolves when both are closed; never rejects.
+ * @param flow passes on what `b` says, calling `note` for every piece, and its end
  */
-export async function relay(a: Duplex, b: Duplex, patience: Patience): Promise<void> {
+export async function relay(
+  a: Duplex,
+  b: Duplex,
+  patience: Patience,
+  flow: (from: Duplex, to: Duplex, note: () => void) => void = pour,
+): Promise<void> {
   let moved = true
   let watch: NodeJS.Timeout | undefined
   const cut = () => {
@@ -43,9 +54,9 @@ export async function relay(a: Duplex, b: Duplex, patience: Patience): Promise<v
         if (error) cut()
         resolve()
       })
-      from.on('data', note)
       from.once('end', () => watchOver(Math.min(patience.idleMs, patience.halfOpenMs)))
-      from.pipe(to)
+      if (from === b) flow(from, to, note)
+      else pour(from, to, note)
     })
   watchOver(patience.idleMs)
   await Promise.all([join(a, b), join(b, a)])

@@ -4,6 +4,7 @@ import type { Arrival } from './arrival.ts'
 import type { Authority } from './authority.ts'
 import type { Dialer } from './dial.ts'
 import { ForeignClient, Nested } from './errors.ts'
+import { createReader } from './reader.ts'
 import { relay } from './relay.ts'
 import type { Shares } from './shares.ts'
 
@@ -63,7 +64,8 @@ export function createTunnels(deps: TunnelDeps, options: TunnelOptions): Tunnels
           ourselves()
           return
         }
-        const socket = await dialer.connect(target, way.addresses, signal)
+        const reader = createReader()
+        const socket = await dialer.connect(target, way.addresses, signal, reader.onread)
         if (stream.destroyed) {
           socket.destroy()
           release()
@@ -71,10 +73,9 @@ export function createTunnels(deps: TunnelDeps, options: TunnelOptions): Tunnels
         }
         counts.outside++
         accept()
-        void relay(stream, socket, {
-          idleMs: options.tunnel_idle_timeout,
-          halfOpenMs: HALF_OPEN_MS,
-        }).then(release)
+        const patience = { idleMs: options.tunnel_idle_timeout, halfOpenMs: HALF_OPEN_MS }
+        const flow = (_from: Duplex, to: Duplex, note: () => void) => reader.flow(socket, to, note)
+        void relay(stream, socket, patience, flow).then(release)
       } catch (error) {
         release()
         throw error

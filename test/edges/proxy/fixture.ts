@@ -4,7 +4,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { Value } from 'typebox/value'
-import { systemClock } from '../../../src/base/ports/clock.ts'
 import type { CertAuthority } from '../../../src/base/ports/cert-issuer.ts'
 import { silentLog } from '../../../src/base/ports/log.ts'
 import { createPac } from '../../../src/edges/pac/index.ts'
@@ -81,7 +80,6 @@ export async function startHouse(t: Cleanup, options: HouseOptions = {}): Promis
         return names.get(host) ?? []
       },
       log: silentLog,
-      clock: systemClock,
       ...deps,
     },
     {

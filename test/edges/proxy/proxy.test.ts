@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer as createHttpsServer } from 'node:https'
 import { readFile } from 'node:fs/promises'
 import { after, describe, it } from 'node:test'
+import { silentLog } from '../../../src/base/ports/log.ts'
 import { createCertificate } from '../../support/certificates.ts'
 import { curl } from '../../support/curl.ts'
 import { missing, output } from '../../support/processes.ts'
@@ -257,5 +258,22 @@ describe('another site', () => {
       more: ['--suppress-connect-headers', '-x', url],
     })
     assert.equal(answer.text(), '508')
+  })
+})
+
+describe('the log of the proxy', () => {
+  it('C34 has the headers of requests when asked to, and never what proves who somebody is', async (t) => {
+    for (const request_headers of [true, false]) {
+      const lines: string[] = []
+      const debug = (fields: object) => void lines.push(JSON.stringify(fields))
+      const told = await startHouse(t, { request_headers, deps: { log: { ...silentLog, debug } } })
+      const more = ['-x', told.url, '-u', 'user:secret', '-U', 'proxy:secret', '-b', 'name=secret']
+      await curl(`http://${HOST}/`, { headers: { 'X-Told': 'shown' }, more })
+      const text = lines.join('\n')
+      assert.equal(text.includes('shown'), request_headers)
+      // In base64 "secret" ends both user:secret and proxy:secret in the same way.
+      for (const hidden of ['secret', 'c2VjcmV0', 'dXNlcjpzZWNyZXQ='])
+        assert.ok(!text.includes(hidden))
+    }
   })
 })

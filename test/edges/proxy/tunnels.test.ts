@@ -161,6 +161,25 @@ describe('a tunnel', () => {
     assert.ok(ours.destroyed && theirs.destroyed)
   })
 
+  it('tries the other addresses of a name when the first does not answer', async (t) => {
+    const port = await raw(t, (socket) => socket.pipe(socket))
+    house.names.set('several.example', ['127.0.0.9', '127.0.0.8', '127.0.0.1'])
+    const head = `CONNECT several.example:${port} HTTP/1.1\r\nHost: x\r\n\r\n`
+    const client = wire(proxy.httpPort, `${head}echoed`)
+    await until('the echo', () => client.text().endsWith('echoed'))
+    client.socket.destroy()
+  })
+
+  it('carries what a site says first, before anybody asked', async (t) => {
+    const port = await raw(t, (socket) => {
+      socket.resume()
+      socket.end('220 hello')
+    })
+    const client = tunnel(port)
+    await until('the greeting', () => client.text().endsWith('\r\n\r\n220 hello'))
+    client.socket.destroy()
+  })
+
   it('tells a client why there is none', async () => {
     const refused: [string, number, string][] = [
       ['nowhere.example:443', 502, 'UNRESOLVED'],
