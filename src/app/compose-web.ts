@@ -1,6 +1,6 @@
 /** The web role: the household's own surface, on the store and on what the swarm role offers. */
 import { join } from 'node:path'
-import { systemClock } from '../base/ports/clock.ts'
+import { steadyClock, systemClock } from '../base/ports/clock.ts'
 import { createApi } from '../edges/api/index.ts'
 import { createGateway } from '../edges/gateway/index.ts'
 import { createTracker } from '../edges/tracker/index.ts'
@@ -68,7 +68,7 @@ export function composeWeb(config: Config): ComposedRole {
   const announceUrls = (localAddress: string | undefined): string[] =>
     tracker.announceUrls(announceHost(localAddress, config.gateway.address), api.port)
   const gateway = createGateway(
-    { resolver, library, publisher, log, clock, announceUrls },
+    { resolver, library, publisher, log, clock: steadyClock, announceUrls },
     { btlink: config.btlink, proxy: config.proxy, uploads },
   )
 

@@ -22,6 +22,8 @@ export interface DaemonOptions {
   config?: Record<string, Section>
   /** Run dist/ as `npm start` does; the default is the sources. */
   compiled?: boolean
+  /** Further variables of its environment. */
+  env?: NodeJS.ProcessEnv
   /** A state folder that an earlier daemon left. */
   state?: string
 }
@@ -79,7 +81,8 @@ export async function createTestDaemon(
   const configFile = join(dirname(state), 'btlinkd.yaml')
   // YAML reads JSON.
   await writeFile(configFile, JSON.stringify(configuration(options), undefined, 2))
-  const env = options.compiled ? process.env : { ...process.env, BTL_RUN_SOURCES: '1' }
+  const sources = options.compiled ? {} : { BTL_RUN_SOURCES: '1' }
+  const env = { ...process.env, ...sources, ...options.env }
   const address = options.address ?? '127.0.0.1'
   const { netns } = options
   const listenersFile = join(state, 'run', 'listeners.json')

@@ -1,6 +1,10 @@
-/** Wall time in milliseconds, passed in so that tests can move it. */
+/** Milliseconds, passed in so that tests can move them. */
 export interface Clock {
   now(): number
 }
 
+/** Wall time: it jumps when somebody sets it, back as well as forth. */
 export const systemClock: Clock = { now: () => Date.now() }
+
+/** Time since the process began, for ages and pauses: nobody sets it. */
+export const steadyClock: Clock = { now: () => performance.now() }

@@ -55,7 +55,6 @@ export function toolRoutes(
   { tld, mode, version }: Pick<ApiOptions, 'tld' | 'mode' | 'version'>,
 ): void {
   const { keys, sites } = deps.store
-  const started = Date.now()
 
   app.get<{ Querystring: ResolveQuery }>(
     '/api/resolve',
@@ -158,7 +157,7 @@ export function toolRoutes(
         version,
         node: process.version,
         mode,
-        uptimeSeconds: Math.round((Date.now() - started) / 1000),
+        uptimeSeconds: Math.round(process.uptime()),
         health,
         listeners,
         gateway: urlsOf(tld, listeners['http']?.port)[0],

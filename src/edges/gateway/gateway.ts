@@ -31,6 +31,7 @@ export interface GatewayDeps {
   library: Library
   publisher: Publisher
   log: Log
+  /** One that nobody sets: pages are remembered by it. */
   clock: Clock
   /** Announce addresses put into magnets and torrent files. */
   announceUrls?: AnnounceUrls
