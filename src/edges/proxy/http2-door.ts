@@ -15,7 +15,7 @@ import { parseAuthority } from './authority.ts'
 import { BadTarget } from './errors.ts'
 import type { Inlet } from './inlet.ts'
 import type { Tunnels } from './tunnels.ts'
-import { printable } from '../../base/errors.ts'
+import { messageOf, printable } from '../../base/errors.ts'
 
 export interface Http2Deps {
   tunnels: Tunnels
@@ -147,7 +147,14 @@ export function createHttp2Door(deps: Http2Deps, options: { idle_timeout: number
     if (!arrival) stream.close(constants.NGHTTP2_INTERNAL_ERROR)
     else if (headers[':method'] === 'CONNECT') {
       void connect(stream, headers[':authority'] ?? '', arrival)
-    } else plain(stream, headers, arrival)
+    } else {
+      try {
+        plain(stream, headers, arrival)
+      } catch (error) {
+        // HTTP/1.1 has no words for such a method, path or header.
+        refuse(stream, new BadTarget(printable(messageOf(error), 100)), { client: arrival.client })
+      }
+    }
   })
 
   return {

@@ -1,6 +1,7 @@
 /** The ports of the proxy, with limits on how many connections there are and from whom. */
 import { createServer, type Server, type Socket } from 'node:net'
-import { codeOf } from '../../base/errors.ts'
+import { codeOf, messageOf } from '../../base/errors.ts'
+import type { Log } from '../../base/ports/log.ts'
 import type { ProxyOptions } from './config.ts'
 
 export type Door = 'http' | 'https' | 'socks'
@@ -16,7 +17,7 @@ export interface Listeners {
 }
 
 export function createListeners(
-  { take }: { take: (socket: Socket, door: Door) => void },
+  { take, log }: { take: (socket: Socket, door: Door) => void; log: Log },
   options: ProxyOptions,
 ): Listeners {
   const servers = new Map<Door, Server>()
@@ -48,6 +49,10 @@ export function createListeners(
     server.listen({ host, port }, resolve)
     await promise
     server.off('error', reject)
+    // Out of descriptors, say; once some are free again it goes on.
+    server.on('error', (error) => {
+      log.warn({ reason: messageOf(error) }, 'the proxy could not accept a connection')
+    })
   }
 
   async function bind(door: Door, port: number): Promise<void> {

@@ -213,6 +213,7 @@ export function createProxy(deps: ProxyDeps, options: ProxyOptions): Proxy {
         if (door === 'socks') socks.take(socket, arrival)
         else inlet.take(socket, arrival)
       },
+      log,
     },
     options,
   )

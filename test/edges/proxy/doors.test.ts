@@ -144,6 +144,38 @@ describe('the HTTPS proxy in HTTP/2', () => {
     assert.equal((await get(client, HOST, '/a.txt')).body, 'of the torrent')
   })
 
+  it('refuses what HTTP/1.1 could not say, and goes on', async (t) => {
+    const client = await session(t)
+    const shelf: Record<string, string>[] = [
+      { ':path': '/a b' },
+      { ':path': '/a\u0001' },
+      { ':path': 'nothing' },
+      { ':path': '/\u00e9' },
+      { ':method': 'G(T' },
+      { ':authority': 'a b' },
+      { ':authority': '' },
+      { ':authority': 'user@site.example' },
+      { ':scheme': 'ftp' },
+      { 'content-length': '5' },
+      { expect: '100-continue' },
+    ]
+    for (const odd of shelf) {
+      const stream = client.request({
+        ':scheme': 'http',
+        ':authority': HOST,
+        ':path': '/missing',
+        ...odd,
+      })
+      const status = await Promise.race([
+        statusOf(stream).catch(() => 0),
+        new Promise<number>((done) => stream.once('close', () => done(0))),
+      ])
+      assert.ok(status === 0 || (status >= 400 && status < 500), JSON.stringify([odd, status]))
+      stream.destroy()
+    }
+    assert.equal((await get(client, HOST, '/a.txt')).body, 'of the torrent')
+  })
+
   it('lets go of everything when the client leaves', async (t) => {
     await until('no connection', () => proxy.stats()['to_other_sites'] === 0)
     const client = await session(t)
@@ -293,6 +325,45 @@ describe('SOCKS 5', () => {
       value: { command: 1, authority: '[::1]:80' },
       length: 22,
     })
+  })
+})
+
+describe('any port of the proxy', () => {
+  it('survives whatever bytes it gets', async () => {
+    const starts = [
+      '',
+      '\x16\x03\x01',
+      '\x05\x01\x00',
+      'CONNECT a.btlink:443 HTTP/1.1\r\nHost: x\r\n\r\n',
+      'GET http://',
+    ]
+    const junk = fc.sample(
+      fc.tuple(fc.constantFrom(...starts), fc.uint8Array({ maxLength: 600 })),
+      150,
+    )
+    const ports = [proxy.httpPort, proxy.httpsPort, proxy.socksPort]
+    const wires = junk.map(([start, bytes], index) =>
+      wire(ports[index % 3] ?? 0, Buffer.concat([Buffer.from(start, 'latin1'), bytes])),
+    )
+    await sleep(300)
+    for (const { socket } of wires) socket.destroy()
+    const more = ['--suppress-connect-headers', '-x', url, '--cacert', house.ca]
+    assert.equal((await curl(`https://${HOST}/a.txt`, { more })).text(), 'of the torrent')
+    await until('no connection', () => proxy.stats()['connections'] === 0)
+  })
+
+  it('C32 waits for bodies as long as they move, longer than for heads', async (t) => {
+    const patient = await startHouse(t, { header_timeout: 200, connect_ports: [port] })
+    patient.names.set('site.example', ['127.0.0.1'])
+    const head = `POST http://site.example:${port}/ HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\nConnection: close\r\n\r\n`
+    const { socket, text, closed } = wire(patient.proxy.httpPort, head)
+    for (const piece of ['sl', 'ow', 'ly', '!!']) {
+      // Node looks at the clock once a second.
+      await sleep(500)
+      socket.write(piece)
+    }
+    await closed
+    assert.match(text(), /"body":"slowly!!"/)
   })
 })
 
