@@ -1,6 +1,6 @@
 /** The swarm role: what speaks with strangers, offered to the other roles over a socket. */
 import { join } from 'node:path'
-import { systemClock } from '../base/ports/clock.ts'
+import { steadyClock, systemClock } from '../base/ports/clock.ts'
 import { createDhtNode, createNoDht } from '../engines/dht/index.ts'
 import { storePaths } from '../engines/store/index.ts'
 import { createTorrentEngine } from '../engines/torrent/index.ts'
@@ -22,7 +22,7 @@ export function composeSwarm(config: Config): ComposedRole {
     : createNoDht()
   const { announce_interval } = config.dht
   const runDir = join(config.state_dir, 'run')
-  const webrtc = createWebRtc({ log, clock, runDir }, config.webrtc)
+  const webrtc = createWebRtc({ log, clock: steadyClock, runDir }, config.webrtc)
   const torrent = createTorrentEngine(
     { dht, webrtc, layout, log, clock },
     { ...config.swarm, announce_interval },
