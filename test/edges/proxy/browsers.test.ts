@@ -1,15 +1,18 @@
 /** Chromium and Firefox as the household has them, told where the proxy is and nothing else. */
 import assert from 'node:assert/strict'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import type { Page } from 'playwright-core'
 import { WebSocketServer } from 'ws'
 import { browser, CHROMIUM } from '../../support/browser.ts'
+import { createCertificate } from '../../support/certificates.ts'
 import { FIREFOX, firefoxWindow } from '../../support/marionette.ts'
 import { missing, output } from '../../support/processes.ts'
-import { finallyDo, tempFolder } from '../../support/temp.ts'
+import { type Cleanup, finallyDo, tempFolder } from '../../support/temp.ts'
+import { until } from '../../support/until.ts'
 import { listen, startHouse, startSite } from './fixture.ts'
 
 const CERTUTIL = '/usr/bin/certutil'
@@ -62,6 +65,29 @@ document.title = own + ', ' + neighbour
 </script>`
 const page = await house.add({ 'index.html': hostile, 'own.txt': 'own' })
 const plain = await house.add({ 'index.html': '<title>a site</title>' })
+
+/** A site with a certificate of its own; its page is named for what comes back over `wss:`. */
+async function startSecureSite(t: Cleanup): Promise<{ port: number; ca: string }> {
+  const own = await createCertificate(t, ['site.example'], [])
+  const tls = { key: await readFile(own.key), cert: await readFile(own.certificate) }
+  const server = createSecureServer(tls, (_req, res) => {
+    res.writeHead(200, { 'content-type': 'text/html' })
+    res.end(`<script>
+const socket = new WebSocket('wss://' + location.host)
+socket.onopen = () => socket.send('hello')
+socket.onmessage = ({ data }) => { document.title = data }
+socket.onerror = () => { document.title = 'failed' }
+</script>`)
+  })
+  const echoes = new WebSocketServer({ server })
+  echoes.on('connection', (socket) =>
+    socket.on('message', (data) => socket.send(data, { binary: false })),
+  )
+  finallyDo(t, () => {
+    for (const socket of echoes.clients) socket.terminate()
+  })
+  return { port: await listen(t, server), ca: own.ca }
+}
 
 /** A home with the root certificate in it, as Chromium looks for it. */
 async function home(t: { after(fn: () => void): void }): Promise<Record<string, string>> {
@@ -163,11 +189,12 @@ describe('Firefox', { skip: missing(FIREFOX, CERTUTIL) }, () => {
 
   it('C18 opens names by the HTTPS proxy, over HTTP/2, with the root certificate', async (t) => {
     const AutoConfigURL = `${url}/.btlink/proxy.pac?secure=1`
+    const secure = await startSecureSite(t)
     const root = join(await tempFolder(t, 'root'), 'root.pem')
     await writeFile(root, (await house.pki.root('names')).pem)
     const folder = await policies(t, {
       Proxy: { Mode: 'autoConfig', AutoConfigURL, Locked: true },
-      Certificates: { Install: [root] },
+      Certificates: { Install: [root, secure.ca] },
     })
     const window = await firefoxWindow(t, await tempFolder(t, 'firefox'), { policies: folder })
     const tunnels = proxy.stats()['tunnels_served'] ?? 0
@@ -176,5 +203,7 @@ describe('Firefox', { skip: missing(FIREFOX, CERTUTIL) }, () => {
       assert.equal(await window.title(), 'a site', scheme)
     }
     assert.equal((proxy.stats()['tunnels_served'] ?? 0) > tunnels, true)
+    await window.open(`https://site.example:${secure.port}/`)
+    assert.equal(await until('wss:', async () => (await window.title()) || undefined), 'hello')
   })
 })

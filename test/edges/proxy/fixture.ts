@@ -64,7 +64,7 @@ export async function startHouse(t: Cleanup, options: HouseOptions = {}): Promis
   const names = new Map<string, string[]>()
   const pac = createPac(
     { httpPort: () => proxy.httpPort, httpsPort: () => proxy.httpsPort },
-    { proxy_domains: [], max_age: 3_600_000, tld: 'btlink', gateway_domains: [] },
+    { proxy_domains: ['site.example'], max_age: 3_600_000, tld: 'btlink', gateway_domains: [] },
   )
   const proxy = createProxy(
     {
