@@ -6,18 +6,13 @@ import type { Duplex } from 'node:stream'
 import { messageOf, printable } from '../../base/errors.ts'
 import type { Component, Stats } from '../../base/ports/component.ts'
 import type { Log } from '../../base/ports/log.ts'
-import {
-  addressSet,
-  closeSignal,
-  describeError,
-  isHouseAddress,
-  refuseSocket,
-} from '../http/index.ts'
+import { closeSignal, describeError, refuseSocket } from '../http/index.ts'
 import { type Arrival, createArrivals } from './arrival.ts'
 import { parseAuthority } from './authority.ts'
 import type { ProxyOptions } from './config.ts'
 import { type Connect, createDialer, type Lookup } from './dial.ts'
-import { BadFraming, BadSetting, BadTarget } from './errors.ts'
+import { BadFraming, BadTarget } from './errors.ts'
+import { createHouse, machineNetworks } from './house.ts'
 import { createHttp2Door } from './http2-door.ts'
 import { createInlet } from './inlet.ts'
 import { createListeners } from './listeners.ts'
@@ -41,7 +36,10 @@ export interface ProxyDeps extends TlsDeps {
   /** Resolves names of other sites; our own resolver, so that they are not asked outside. */
   lookup: Lookup
   connect?: Connect
+  /** Addresses of this machine; without it those of its interfaces. */
   ownAddresses?: () => readonly string[]
+  /** IPv6 networks of this machine; without it those of its interfaces. */
+  ownNetworks?: () => readonly string[]
   log: Log
 }
 
@@ -70,10 +68,7 @@ export function createProxy(deps: ProxyDeps, options: ProxyOptions): Proxy {
   const { log } = deps
   // Random, so that two boxes in a row are not taken for one.
   const pseudonym = `btlink-${randomBytes(4).toString('hex')}`
-  const clients = addressSet(options.clients)
-  if ('bad' in clients) {
-    throw new BadSetting('clients', printable(clients.bad), 'is no address or network')
-  }
+  const isHouse = createHouse(options.clients, deps.ownNetworks ?? machineNetworks)
   const counts = { refused: 0, failed: 0 }
   const arrivals = createArrivals()
   const answering = new WeakSet<object>()
@@ -208,7 +203,7 @@ export function createProxy(deps: ProxyDeps, options: ProxyOptions): Proxy {
         const arrival: Arrival = {
           client: plain,
           local: socket.localAddress,
-          isHouse: isHouseAddress(plain) || clients.has(plain),
+          isHouse: isHouse(plain),
         }
         if (door === 'socks') socks.take(socket, arrival)
         else inlet.take(socket, arrival)
