@@ -1,7 +1,7 @@
 /** Seeds as an earlier run of the engine left them: whole on the disk, noted, and in nobody's memory. */
-import { createPieceSet, fullBits } from '../../src/engines/torrent/piece-set.ts'
-import { saveResume } from '../../src/engines/torrent/resume.ts'
-import { saveSeedMark, type SeedMark } from '../../src/engines/torrent/seed-mark.ts'
+import { createPieceSet, fullBits } from '../../src/engines/torrent/pieces/piece-set.ts'
+import { saveResume } from '../../src/engines/torrent/pieces/resume.ts'
+import { saveSeedMark, type SeedMark } from '../../src/engines/torrent/seeds/seed-mark.ts'
 import type { StoreLayout } from '../../src/base/layout.ts'
 import { decodeInfo } from '../../src/base/metainfo/decode.ts'
 import { layDown, type MadeTorrent } from './torrents.ts'

@@ -4,9 +4,9 @@
  */
 import type Wire from 'bittorrent-protocol'
 import type { InfoHash } from '../../base/hashes.ts'
-import { isWebRtc } from './peer-view.ts'
-import type { PieceSet } from './piece-set.ts'
-import type { Wants } from './wants.ts'
+import { isWebRtc } from './wire/peer-view.ts'
+import type { PieceSet } from './pieces/piece-set.ts'
+import type { Wants } from './pieces/wants.ts'
 
 // Of those that nobody here asked to keep; each may fill the disk with a whole torrent.
 const MAX_VISITED = 8

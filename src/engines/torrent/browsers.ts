@@ -4,7 +4,7 @@ import { messageOf } from '../../base/errors.ts'
 import type { InfoHash } from '../../base/hashes.ts'
 import type { Log } from '../../base/ports/log.ts'
 import type { PeerChannel, WebRtc } from '../../base/ports/web-rtc.ts'
-import type { MetadataSearch } from './metadata-search.ts'
+import type { MetadataSearch } from './discovery/metadata-search.ts'
 import type { Swarm } from './swarm.ts'
 
 // Each takes half a second and some 300 KB until its channel is open.

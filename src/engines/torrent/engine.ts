@@ -21,15 +21,19 @@ import { createBroadcast } from './broadcast.ts'
 import { createBrowsers } from './browsers.ts'
 import type { SwarmConfig } from './config.ts'
 import { TorrentDropped, TorrentNotRunning, TorrentUnknown } from './errors.ts'
-import { MAX_METADATA_BYTES } from './metadata-peer.ts'
-import { type MetadataSearch, RefusedMetadata, searchMetadata } from './metadata-search.ts'
-import { mayDial } from './peer-policy.ts'
+import { MAX_METADATA_BYTES } from './discovery/metadata-peer.ts'
+import {
+  type MetadataSearch,
+  RefusedMetadata,
+  searchMetadata,
+} from './discovery/metadata-search.ts'
+import { mayDial } from './wire/peer-policy.ts'
 import { addHints, type Resident, trafficOf } from './resident.ts'
 import { createResidents } from './residents.ts'
-import { reuseFiles } from './reuse.ts'
-import { createSeedBook, dormantStatus, type Seed } from './seed-book.ts'
+import { reuseFiles } from './pieces/reuse.ts'
+import { createSeedBook, dormantStatus, type Seed } from './seeds/seed-book.ts'
 import { createSwarmHost } from './swarm-host.ts'
-import { verifiedRanges } from './verified-ranges.ts'
+import { verifiedRanges } from './pieces/verified-ranges.ts'
 
 const LOADING_AT_ONCE = 4
 

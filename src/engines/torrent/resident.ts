@@ -5,12 +5,12 @@ import type { Log } from '../../base/ports/log.ts'
 import type { PeerAddress } from '../../base/ports/dht-node.ts'
 import type { SwarmHints } from '../../base/ports/torrent-engine.ts'
 import type { SwarmConfig } from './config.ts'
-import type { KnownTorrent } from './known-torrent.ts'
-import { reachOf } from './peer-policy.ts'
-import { createScheduler, isWebSource, type Scheduler, type Source } from './scheduler.ts'
+import type { KnownTorrent } from './pieces/known-torrent.ts'
+import { reachOf } from './wire/peer-policy.ts'
+import { createScheduler, isWebSource, type Scheduler, type Source } from './pieces/scheduler.ts'
 import type { Swarm } from './swarm.ts'
 import type { SwarmHost } from './swarm-host.ts'
-import { createWebSeeds, type WebSeeds } from './web-seeds.ts'
+import { createWebSeeds, type WebSeeds } from './pieces/web-seeds.ts'
 
 const MAX_HINTS = 100
 

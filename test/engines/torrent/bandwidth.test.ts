@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
-import { createBandwidth, type BandwidthConfig } from '../../../src/engines/torrent/bandwidth.ts'
-import { hoursAt, type LimitedHours } from '../../../src/engines/torrent/bandwidth-hours.ts'
+import {
+  createBandwidth,
+  type BandwidthConfig,
+} from '../../../src/engines/torrent/wire/bandwidth.ts'
+import { hoursAt, type LimitedHours } from '../../../src/engines/torrent/wire/bandwidth-hours.ts'
 import {
   createGate,
   NO_RATES,
   type PeerKind,
   type Rates,
-} from '../../../src/engines/torrent/gate.ts'
+} from '../../../src/engines/torrent/wire/gate.ts'
 import { finallyDo } from '../../support/temp.ts'
 import { localConfig } from './support.ts'
 

@@ -5,16 +5,22 @@ import { encode } from '../../../src/base/bencode.ts'
 import { isBtlError } from '../../../src/base/errors.ts'
 import { type InfoHash, infoHash } from '../../../src/base/hashes.ts'
 import { decodeInfo } from '../../../src/base/metainfo/decode.ts'
-import { decodeAnnouncement, encodeAnnouncement } from '../../../src/engines/torrent/lsd.ts'
-import { readMetadataMessage } from '../../../src/engines/torrent/metadata-peer.ts'
-import { createPieceMap } from '../../../src/engines/torrent/piece-map.ts'
-import { createPieceSet, fullBits } from '../../../src/engines/torrent/piece-set.ts'
-import { compactPeers, decodeHttpReply } from '../../../src/engines/torrent/tracker-reply.ts'
+import {
+  decodeAnnouncement,
+  encodeAnnouncement,
+} from '../../../src/engines/torrent/discovery/lsd.ts'
+import { readMetadataMessage } from '../../../src/engines/torrent/discovery/metadata-peer.ts'
+import { createPieceMap } from '../../../src/engines/torrent/pieces/piece-map.ts'
+import { createPieceSet, fullBits } from '../../../src/engines/torrent/pieces/piece-set.ts'
+import {
+  compactPeers,
+  decodeHttpReply,
+} from '../../../src/engines/torrent/trackers/tracker-reply.ts'
 import {
   createWireReader,
   encodeExtended,
   encodeHandshake,
-} from '../../../src/engines/torrent/wire-reader.ts'
+} from '../../../src/engines/torrent/wire/wire-reader.ts'
 import { makeTorrentOf } from '../../support/torrents.ts'
 
 const hash = fc

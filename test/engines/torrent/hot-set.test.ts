@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type InfoHash, infoHash } from '../../../src/base/hashes.ts'
-import { createHotSet } from '../../../src/engines/torrent/hot-set.ts'
+import { createHotSet } from '../../../src/engines/torrent/trackers/hot-set.ts'
 
 const hash = (n: number) => infoHash(n.toString(16).padStart(40, '0'))
 

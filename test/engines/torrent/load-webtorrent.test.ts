@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { loadWebTorrent } from '../../../src/engines/torrent/load-webtorrent.ts'
+import { loadWebTorrent } from '../../../src/engines/torrent/wire/load-webtorrent.ts'
 
 describe('webtorrent', () => {
   it('is loaded without native code for WebRTC and uTP', async () => {

@@ -1,5 +1,5 @@
 /** A box that asks its router for port 6881, and gives it back when a line comes in. */
-import { createPortMapping } from '../../../src/engines/torrent/port-mapping.ts'
+import { createPortMapping } from '../../../src/engines/torrent/discovery/port-mapping.ts'
 import { silentLog } from '../../../src/base/ports/log.ts'
 import { until } from '../../support/until.ts'
 

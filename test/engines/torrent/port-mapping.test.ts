@@ -4,14 +4,14 @@ import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { silentLog } from '../../../src/base/ports/log.ts'
-import { createPortMapping } from '../../../src/engines/torrent/port-mapping.ts'
+import { createPortMapping } from '../../../src/engines/torrent/discovery/port-mapping.ts'
 import {
   decodeNatPmp,
   decodePcp,
   encodeNatPmp,
   encodePcp,
   gatewayOf,
-} from '../../../src/engines/torrent/port-mapping-codec.ts'
+} from '../../../src/engines/torrent/discovery/port-mapping-codec.ts'
 import { type Cleanup, finallyDo } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import { startEngine } from './support.ts'

@@ -9,14 +9,14 @@ import { infoHash } from '../../../src/base/hashes.ts'
 import { torrentFolder } from '../../../src/base/layout.ts'
 import { systemClock } from '../../../src/base/ports/clock.ts'
 import { silentLog } from '../../../src/base/ports/log.ts'
-import { calledFor } from '../../../src/engines/torrent/reception.ts'
-import { createSeedBook } from '../../../src/engines/torrent/seed-book.ts'
+import { calledFor } from '../../../src/engines/torrent/wire/reception.ts'
+import { createSeedBook } from '../../../src/engines/torrent/seeds/seed-book.ts'
 import {
   loadSeedMark,
   saveSeedMark,
   type SeedMark,
-} from '../../../src/engines/torrent/seed-mark.ts'
-import { encodeHandshake } from '../../../src/engines/torrent/wire-reader.ts'
+} from '../../../src/engines/torrent/seeds/seed-mark.ts'
+import { encodeHandshake } from '../../../src/engines/torrent/wire/wire-reader.ts'
 import { type Cleanup, tempFolder } from '../../support/temp.ts'
 
 const HASH = infoHash('ab'.repeat(20))

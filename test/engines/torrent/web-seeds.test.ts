@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { describe, it } from 'node:test'
 import { torrentFilePath } from '../../../src/base/layout.ts'
 import { decodeInfo } from '../../../src/base/metainfo/decode.ts'
-import { webSeedUrl } from '../../../src/engines/torrent/web-seeds.ts'
+import { webSeedUrl } from '../../../src/engines/torrent/pieces/web-seeds.ts'
 import { type Cleanup, finallyDo } from '../../support/temp.ts'
 import { layDown, makeTorrentOf, type MadeTorrent, pattern } from '../../support/torrents.ts'
 import { loopback, startEngine } from './support.ts'

@@ -6,7 +6,7 @@ import {
   decodeWsMessage,
   encodeWsAnnounce,
   encodeWsAnswer,
-} from '../../../src/engines/torrent/ws-tracker-codec.ts'
+} from '../../../src/engines/torrent/trackers/ws-tracker-codec.ts'
 
 const HASH = infoHash('0001ff'.padEnd(40, '7'))
 const PEER = '2d5757303030312d'.padEnd(40, 'e')

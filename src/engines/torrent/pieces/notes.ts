@@ -1,0 +1,31 @@
+/** Small bencoded files beside a torrent's data, whole or as they were before. */
+import { open, readFile, rename, stat } from 'node:fs/promises'
+import { type BDict, decode, type Encodable, encode } from '../../../base/bencode.ts'
+
+const MAX_NOTE_BYTES = 4 * 1024 * 1024
+
+/** Undefined where the file is missing or broken. */
+export async function readNote(path: string): Promise<BDict | undefined> {
+  try {
+    if ((await stat(path)).size > MAX_NOTE_BYTES) return undefined
+    const value = decode(await readFile(path))
+    return value instanceof Map ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Durable when it resolves. Not for two writers of one file at the same time. */
+export async function writeNote(
+  path: string,
+  note: Record<string, Encodable | undefined>,
+): Promise<void> {
+  const file = await open(`${path}.tmp`, 'w', 0o640)
+  try {
+    await file.writeFile(encode(note))
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(`${path}.tmp`, path)
+}
