@@ -1,6 +1,7 @@
 /** Where a request really comes from: the socket, or what a trusted proxy in front says (RFC 7239's older cousins). */
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP } from 'node:net'
+import { isHouse } from '../../base/ip-reach.ts'
 
 /** Addresses as a set; built from `10.0.0.0/8`, `::1`, `192.168.1.7`. */
 export interface AddressSet {
@@ -31,20 +32,7 @@ export function addressSet(entries: readonly string[]): AddressSet | { bad: stri
 }
 
 /** The house: loopback, private and link-local networks (RFC 1918, 3927, 4193, 4291, 6598). */
-const HOUSE = addressSet([
-  '127.0.0.0/8',
-  '10.0.0.0/8',
-  '172.16.0.0/12',
-  '192.168.0.0/16',
-  '169.254.0.0/16',
-  '100.64.0.0/10',
-  '::1/128',
-  'fc00::/7',
-  'fe80::/10',
-])
-
-export const isHouseAddress = (address: string): boolean =>
-  'has' in HOUSE && HOUSE.has(address.split('%')[0] ?? '')
+export const isHouseAddress = isHouse
 
 const lastOf = (header: string | string[] | undefined): string | undefined => {
   const text = Array.isArray(header) ? header.join(',') : header

@@ -1,5 +1,6 @@
 /** ICE candidates of strangers (RFC 8839 5.1): which of them we are willing to send packets to. */
 import { isIPv4, isIPv6 } from 'node:net'
+import { isHouse } from '../../base/ip-reach.ts'
 
 export type CandidateType = 'host' | 'srflx' | 'prflx' | 'relay'
 
@@ -22,38 +23,20 @@ const LOWEST_PORT = 1024
 
 export const isLocalName = (host: string): boolean => LOCAL_NAME.test(host)
 
-const octets = (host: string): [number, number] => {
-  const [a = 0, b = 0] = host.split('.').map(Number)
-  return [a, b]
-}
-
 /** The first 16 bits; none are written where the address begins with zeros. */
 const ipv6Word = (host: string): number => Number.parseInt(`0${host.split(':')[0] ?? ''}`, 16)
 
 /** Whether one machine can be meant by it: no group, no "any", no address that needs an interface. */
 export function isUsable(host: string): boolean {
   if (isIPv4(host)) {
-    const [a] = octets(host)
-    return a !== 0 && a < 224
+    const first = Number(host.split('.', 1)[0])
+    return first !== 0 && first < 224
   }
   if (!isIPv6(host) || host.includes('%') || host.includes('.')) return false
   const word = ipv6Word(host)
   if (word === 0) return new URL(`http://[${host}]`).hostname === '[::1]'
   // RFC 4291: fe80::/10 is link-local, fec0::/10 is gone, ff00::/8 are groups.
   return word < 0xfe80
-}
-
-/** Addresses of a house: its packets stay there. */
-export function isPrivate(host: string): boolean {
-  if (isIPv4(host)) {
-    const [a, b] = octets(host)
-    if (a === 10 || a === 127) return true
-    if (a === 172) return b >= 16 && b < 32
-    if (a === 100) return b >= 64 && b < 128
-    return (a === 192 && b === 168) || (a === 169 && b === 254)
-  }
-  const word = ipv6Word(host)
-  return word === 0 || (word & 0xfe00) === 0xfc00
 }
 
 /** Undefined for what is malformed, over TCP, or an address nobody should be sent to. */
@@ -92,7 +75,7 @@ export function chooseCandidates(all: readonly Candidate[]): Candidate[] {
     if (seen.size >= MAX_CANDIDATES || seen.has(key)) return false
     if (isLocalName(candidate.host)) {
       if (++names > MAX_NAMES) return false
-    } else if (!isPrivate(candidate.host) && ++publics > MAX_PUBLIC) return false
+    } else if (!isHouse(candidate.host) && ++publics > MAX_PUBLIC) return false
     seen.add(key)
     return true
   })

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { isHouse } from '../../../src/base/ip-reach.ts'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { isBtlError } from '../../../src/base/errors.ts'
@@ -6,7 +7,6 @@ import {
   type Candidate,
   chooseCandidates,
   formatCandidate,
-  isPrivate,
   isUsable,
   parseCandidate,
 } from '../../../src/engines/webrtc/candidate.ts'
@@ -201,9 +201,9 @@ describe('candidates', () => {
       '100.64.0.1',
     ]
     for (const host of [...inside, '169.254.0.1', '::1', 'fd12::1', 'fc00::1'])
-      assert.equal(isPrivate(host), true, host)
+      assert.equal(isHouse(host), true, host)
     for (const host of ['172.32.0.1', '100.128.0.1', '8.8.8.8', '192.169.0.1', '2001:db8::1'])
-      assert.equal(isPrivate(host), false, host)
+      assert.equal(isHouse(host), false, host)
   })
 
   it('send packets to four addresses of the world at most, and to sixteen in all', () => {

@@ -9,7 +9,7 @@ import type { PeerAddress } from '../../../base/ports/dht-node.ts'
 import type { Log } from '../../../base/ports/log.ts'
 import { type Broadcast, createBroadcast } from '../broadcast.ts'
 import type { SwarmConfig } from '../config.ts'
-import { plainAddress } from '../wire/peer-policy.ts'
+import { plainAddress } from '../../../base/ip-reach.ts'
 
 const PORT = 6771
 const GROUPS = { udp4: '239.192.152.143', udp6: 'ff15::efc0:988f' } as const

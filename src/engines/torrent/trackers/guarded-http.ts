@@ -8,7 +8,7 @@ import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
 import { TorrentBadReply, TorrentUnsafeUrl } from '../errors.ts'
-import { reachOf } from '../wire/peer-policy.ts'
+import { reachOf } from '../../../base/ip-reach.ts'
 
 const MAX_REDIRECTS = 3
 const MAX_SOCKETS = 6

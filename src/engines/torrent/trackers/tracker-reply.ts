@@ -3,7 +3,7 @@ import { type BDict, type BValue, decode } from '../../../base/bencode.ts'
 import { latin1, utf8Text } from '../../../base/bytes.ts'
 import type { PeerAddress } from '../../../base/ports/dht-node.ts'
 import { TorrentBadReply } from '../errors.ts'
-import { plainAddress } from '../wire/peer-policy.ts'
+import { plainAddress } from '../../../base/ip-reach.ts'
 
 const MAX_PEERS = 200
 

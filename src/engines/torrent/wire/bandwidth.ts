@@ -3,7 +3,7 @@ import type { Clock } from '../../../base/ports/clock.ts'
 import { hoursAt } from './bandwidth-hours.ts'
 import type { SwarmConfig } from '../config.ts'
 import { createGate, type Gate, type PeerKind } from './gate.ts'
-import { reachOf } from './peer-policy.ts'
+import { reachOf } from '../../../base/ip-reach.ts'
 
 const LOOK_MS = 500
 

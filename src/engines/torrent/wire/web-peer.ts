@@ -2,7 +2,8 @@
 import type { Torrent } from 'webtorrent'
 import { formatPeerAddress } from '../../../base/peer-address.ts'
 import type { PeerChannel } from '../../../base/ports/web-rtc.ts'
-import { type BanList, plainAddress } from './peer-policy.ts'
+import { plainAddress } from '../../../base/ip-reach.ts'
+import { type BanList } from './peer-policy.ts'
 
 const MAX_CHANNELS_PER_ADDRESS = 8
 
