@@ -51,6 +51,16 @@ async function tellListeners(
   }
 }
 
+/** What waits for a role that never came must not hold up the end of this one. */
+async function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  work.catch(() => {})
+  signal.throwIfAborted()
+  const stopped = once(signal, 'abort').then(() => {
+    throw signal.reason
+  })
+  return Promise.race([work, stopped])
+}
+
 /** Resolves with the exit code, once the role has stopped. */
 export async function runRole(role: RoleName, args: ServeArgs): Promise<number> {
   let config: Config
@@ -80,7 +90,8 @@ export async function runRole(role: RoleName, args: ServeArgs): Promise<number> 
     lifecycle = createLifecycle(composed.components)
     await lifecycle.start(stopping.signal)
     await tellListeners(config.state_dir, role, await composed.listeners(), log)
-    const banner = await composed.afterStart?.(stopping.signal)
+    const after = composed.afterStart?.(stopping.signal)
+    const banner = after && (await unlessStopped(after, stopping.signal))
     const message: ReadyMessage = banner === undefined ? { ready: true } : { ready: true, banner }
     if (process.connected) process.send?.(message)
   } catch (error) {
