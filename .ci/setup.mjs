@@ -60,6 +60,7 @@ const testPackages = {
   'transmission-cli': '/usr/bin/transmission-create',
   'transmission-daemon': '/usr/bin/transmission-daemon',
   unbound: '/usr/sbin/unbound',
+  wget: '/usr/bin/wget',
   wrk: '/usr/bin/wrk',
 }
 
