@@ -1,6 +1,6 @@
 /** Addresses as they travel in KRPC: compact bytes (BEP 5, BEP 32), text, and which of them to trust. */
-import { isIPv4, isIPv6 } from 'node:net'
 import { toHex } from '../../base/bytes.ts'
+import { ipBytes, ipText } from '../../base/ip-address.ts'
 import type { PeerAddress } from '../../base/ports/dht-node.ts'
 
 export type Family = 4 | 6
@@ -10,49 +10,14 @@ export const PEER_BYTES: Record<Family, number> = { 4: 6, 6: 18 }
 
 export const familyOf = (host: string): Family => (host.includes(':') ? 6 : 4)
 
-function groupsOf(half: string): number[] {
-  if (half === '') return []
-  return half.split(':').flatMap((part) => {
-    if (!part.includes('.')) return [Number.parseInt(part, 16)]
-    const [a = 0, b = 0, c = 0, d = 0] = part.split('.').map(Number)
-    return [(a << 8) | b, (c << 8) | d]
-  })
-}
-
 /** The 4 or 16 bytes of an address literal, or undefined where it is none; a zone is cut off. */
-export function hostBytes(host: string): Uint8Array | undefined {
-  if (isIPv4(host)) return Uint8Array.from(host.split('.').map(Number))
-  const plain = host.split('%', 1)[0] ?? ''
-  if (!isIPv6(plain)) return undefined
-  const [head = '', tail] = plain.split('::')
-  const left = groupsOf(head)
-  const right = tail === undefined ? [] : groupsOf(tail)
-  const zeros = Array.from({ length: 8 - left.length - right.length }, () => 0)
-  return Uint8Array.from(
-    [...left, ...zeros, ...right].flatMap((group) => [group >> 8, group & 255]),
-  )
-}
-
-/** The text of 4 or 16 address bytes; IPv6 as RFC 5952 writes it, so that equal addresses are equal strings. */
-export function hostText(bytes: Uint8Array): string {
-  if (bytes.length === 4) return bytes.join('.')
-  const groups: number[] = []
-  for (let at = 0; at < 16; at += 2) groups.push(((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0))
-  let best = { at: -1, length: 1 }
-  for (let at = 0; at < 8; at++) {
-    let length = 0
-    while (at + length < 8 && groups[at + length] === 0) length++
-    if (length > best.length) best = { at, length }
-  }
-  const hex = groups.map((group) => group.toString(16))
-  if (best.at < 0) return hex.join(':')
-  return `${hex.slice(0, best.at).join(':')}::${hex.slice(best.at + best.length).join(':')}`
-}
+export const hostBytes = (host: string): Uint8Array | undefined =>
+  ipBytes(host.split('%', 1)[0] ?? '')
 
 /** The one spelling of an address literal; undefined where it is none. */
 export function canonicalHost(host: string): string | undefined {
   const bytes = hostBytes(host)
-  return bytes === undefined ? undefined : hostText(bytes)
+  return bytes === undefined ? undefined : ipText(bytes)
 }
 
 export const endpointKey = (address: PeerAddress): string => `${address.host}|${address.port}`
@@ -71,7 +36,7 @@ export function unpackPeer(packed: Uint8Array): PeerAddress | undefined {
   if (packed.length !== PEER_BYTES[4] && packed.length !== PEER_BYTES[6]) return undefined
   const end = packed.length - 2
   return {
-    host: hostText(packed.subarray(0, end)),
+    host: ipText(packed.subarray(0, end)),
     port: ((packed[end] ?? 0) << 8) | (packed[end + 1] ?? 0),
   }
 }
