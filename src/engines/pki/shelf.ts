@@ -37,7 +37,7 @@ export interface Shelf {
 const FOLDER_MODE = 0o700
 const CERTIFICATE_MODE = 0o644
 const KEY_MODE = 0o600
-const UNFINISHED = /^\.new-[0-9a-f]{16}$/
+const UNFINISHED = /^\.(?:new|gone)-[0-9a-f]{16}$/
 const NUMBER = /^[1-9]\d{0,8}$/
 // The largest has under 1 KB; somebody may have put something else in its place.
 const MAX_FILE_BYTES = 16_384
@@ -197,7 +197,10 @@ export function createShelf(folder: string, log: Log): Shelf {
       onDisk(async () => {
         const old = (await numbers()).slice(1)
         for (const number of old) {
-          await rm(join(folder, String(number)), { recursive: true, force: true })
+          // Out of sight in one step: a kill in the middle must not leave half of one.
+          const gone = join(folder, `.gone-${randomBytes(8).toString('hex')}`)
+          await rename(join(folder, String(number)), gone)
+          await rm(gone, { recursive: true, force: true })
         }
         if (old.length > 0) await syncFolder(folder)
         return old.length
