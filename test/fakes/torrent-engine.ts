@@ -274,10 +274,13 @@ export function createFakeSwarm(): FakeSwarm {
             if (file.length === 0 && !file.isPad)
               await writeFile(torrentFilePath(layout, infoHash, file.index), '')
           }
+          // Another call may have been quicker; as with the real engine both mean the one torrent.
+          const first = torrents.get(infoHash)
+          held = first ?? held
           torrents.set(infoHash, held)
           if (options.verified === true)
             for (let piece = 0; piece < metainfo.pieceCount; piece++) held.have.add(piece)
-          else await rehash(held)
+          else if (first === undefined) await rehash(held)
         }
         await reuse(held, options)
         tell()
