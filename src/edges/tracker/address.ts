@@ -1,5 +1,5 @@
 /** Addresses as 16 bytes, IPv4 as ::ffff:a.b.c.d (RFC 4291 2.5.5.2): one shape for keys, compact peers and tests of nearness. */
-import { isIPv6 } from 'node:net'
+import { ipBytes, ipText } from '../../base/ip-address.ts'
 
 export const ADDRESS_BYTES = 16
 
@@ -36,27 +36,6 @@ function readIpv4(text: string, bytes: Uint8Array, at: number): boolean {
   return part === 3 && digits > 0
 }
 
-function readIpv6(text: string, bytes: Uint8Array): void {
-  const [head = '', tail] = text.split('::')
-  const write = (half: string, end: number | undefined): void => {
-    const parts = half === '' ? [] : half.split(':')
-    const length = parts.reduce((sum, part) => sum + (part.includes('.') ? 4 : 2), 0)
-    let at = end === undefined ? 0 : end - length
-    for (const part of parts) {
-      if (part.includes('.')) {
-        readIpv4(part, bytes, at)
-        at += 4
-        continue
-      }
-      const group = Number.parseInt(part, 16)
-      bytes[at++] = group >> 8
-      bytes[at++] = group & 255
-    }
-  }
-  write(head, undefined)
-  if (tail !== undefined) write(tail, ADDRESS_BYTES)
-}
-
 /** The 16 bytes of a literal, a zone cut off; undefined for anything else. */
 export function addressBytes(text: string): Uint8Array | undefined {
   const bytes = new Uint8Array(ADDRESS_BYTES)
@@ -65,11 +44,8 @@ export function addressBytes(text: string): Uint8Array | undefined {
     bytes[11] = 255
     return bytes
   }
-  const plain = text.split('%', 1)[0] ?? ''
-  if (!isIPv6(plain)) return undefined
-  bytes.fill(0)
-  readIpv6(plain, bytes)
-  return bytes
+  const read = ipBytes(text.split('%', 1)[0] ?? '')
+  return read?.length === ADDRESS_BYTES ? read : undefined
 }
 
 /** Whether 16 bytes at `at` are a mapped IPv4 address. */
@@ -78,15 +54,9 @@ export function isMapped(bytes: Uint8Array, at = 0): boolean {
   return bytes[at + 10] === 255 && bytes[at + 11] === 255
 }
 
-/** The text of 16 bytes at `at`; IPv6 in full groups. */
-export function addressText(bytes: Uint8Array, at = 0): string {
-  if (isMapped(bytes, at)) return bytes.subarray(at + 12, at + 16).join('.')
-  const groups: string[] = []
-  for (let i = at; i < at + ADDRESS_BYTES; i += 2) {
-    groups.push((((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0)).toString(16))
-  }
-  return groups.join(':')
-}
+/** The text of 16 bytes at `at`. */
+export const addressText = (bytes: Uint8Array, at = 0): string =>
+  ipText(bytes.subarray(isMapped(bytes, at) ? at + 12 : at, at + ADDRESS_BYTES))
 
 function ipv4Reach(a: number, b: number): Reach {
   if (a === 127) return LOOPBACK
