@@ -16,7 +16,7 @@ import {
   toPem,
 } from './certificate.ts'
 import { BadDer } from './errors.ts'
-import { DAY_MS } from './sound-time.ts'
+import { DAY_MS } from '../../base/sound-time.ts'
 
 /** Text by file name: the folder of an authority, and what an export holds. */
 export type AuthorityFiles = ReadonlyMap<string, string>

@@ -8,14 +8,14 @@ import {
   integer,
   objectIdentifier,
   octetString,
-  readElements,
   sequence,
   setOf,
   smallInteger,
   time,
   TRUE,
   utf8String,
-} from './der.ts'
+} from '../../base/der.ts'
+import { readElements } from './der-reader.ts'
 import { BadDer } from './errors.ts'
 
 const ECDSA_WITH_SHA256 = sequence(objectIdentifier('1.2.840.10045.4.3.2'))

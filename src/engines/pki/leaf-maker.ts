@@ -3,7 +3,7 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import type { Leaf } from '../../base/ports/cert-issuer.ts'
 import type { Authority } from './authority.ts'
 import { altNames, leafExtensions, signCertificate, subjectName, toPem } from './certificate.ts'
-import { EARLIEST, HOUR_MS, type SoundTime } from './sound-time.ts'
+import { EARLIEST, HOUR_MS, type SoundTime } from '../../base/sound-time.ts'
 
 /** Chrome and Safari hold certificates to 398 days. */
 const MAX_LIFETIME_MS = 398 * 24 * HOUR_MS

@@ -6,7 +6,7 @@ import type { PkiConfig } from './config.ts'
 import { ForeignName, TooFast } from './errors.ts'
 import { createLeafMaker, type DatedLeaf, type LeafKey, type LeafMaker } from './leaf-maker.ts'
 import { isWithin, type ServedHost } from './served-hosts.ts'
-import { soundTime } from './sound-time.ts'
+import { soundTime } from '../../base/sound-time.ts'
 
 export interface Leaves {
   /** The leaf of a host in canonical spelling, where there is one in force. */

@@ -15,7 +15,7 @@ import { createRealm, type RealmKeeper } from './realm.ts'
 import { rootCertificate } from './root-certificate.ts'
 import { canonicalHost, createServedHosts, isWithin } from './served-hosts.ts'
 import { createShelf } from './shelf.ts'
-import { DAY_MS, dayOf, soundTime } from './sound-time.ts'
+import { DAY_MS, dayOf, soundTime } from '../../base/sound-time.ts'
 
 export interface PkiDeps {
   log: Log

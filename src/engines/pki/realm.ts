@@ -6,7 +6,7 @@ import type { Log } from '../../base/ports/log.ts'
 import { type Authority, type AuthorityFiles, makeAuthority, readAuthority } from './authority.ts'
 import { Changed, Expired, NoAuthority, NotReady } from './errors.ts'
 import type { Shelf } from './shelf.ts'
-import { dayOf, soundTime } from './sound-time.ts'
+import { dayOf, soundTime } from '../../base/sound-time.ts'
 
 /** A disk that was full or away may be back; asking it at every handshake would not help. */
 const RETRY_MS = 5000

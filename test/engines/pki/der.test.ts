@@ -12,14 +12,14 @@ import {
   integer,
   objectIdentifier,
   octetString,
-  readElements,
   sequence,
   setOf,
   smallInteger,
   time,
   TRUE,
   utf8String,
-} from '../../../src/engines/pki/der.ts'
+} from '../../../src/base/der.ts'
+import { readElements } from '../../../src/engines/pki/der-reader.ts'
 import { missing, output } from '../../support/processes.ts'
 import { tempFolder } from '../../support/temp.ts'
 

@@ -17,7 +17,7 @@ import {
   subjectName,
   toPem,
 } from '../../../src/engines/pki/certificate.ts'
-import { implicit, objectIdentifier, octetString, sequence } from '../../../src/engines/pki/der.ts'
+import { implicit, objectIdentifier, octetString, sequence } from '../../../src/base/der.ts'
 import { type Cleanup, finallyDo } from '../../support/temp.ts'
 import { DAY, KEY, openPki, siteHost } from './open-pki.ts'
 

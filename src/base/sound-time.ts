@@ -1,5 +1,5 @@
 /** What time it may be: a box without a battery wakes up in 1970, and must not say so in certificates. */
-import type { Clock } from '../../base/ports/clock.ts'
+import type { Clock } from './ports/clock.ts'
 
 export const HOUR_MS = 3_600_000
 export const DAY_MS = 24 * HOUR_MS
