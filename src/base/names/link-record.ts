@@ -7,7 +7,8 @@ import type { Name } from './name.ts'
 import { nameOfHost } from './parse-name.ts'
 
 const MAX_CHARACTERS = 16_384
-const MAX_RECORDS = 32
+/** A message carries thousands of short texts; each is parsed. */
+const MAX_RECORDS = 256
 const DNSLINK = /^dnslink=/i
 const SCHEME = /^(?:btlink|https?):\/\//i
 
@@ -45,10 +46,10 @@ export function readLinkRecords(
   tld: string,
 ): LinkTarget | undefined {
   const values = records
-    .slice(0, MAX_RECORDS)
     .map((strings) => strings.join(''))
     .filter((value) => value.length <= MAX_CHARACTERS)
     .sort()
+    .slice(0, MAX_RECORDS)
   for (const value of values) {
     try {
       return parseLinkValue(value, tld)

@@ -1,0 +1,1 @@
+export { createLinks, type LinksDeps, type LinksOptions } from './links.ts'
