@@ -1,6 +1,7 @@
 /** The addresses of this machine, and under which of them a client that came to one finds the box. */
 import { networkInterfaces, type NetworkInterfaceInfo } from 'node:os'
 import { ipBytes } from '../../base/ip-address.ts'
+import { DnsBadNetwork } from './errors.ts'
 import { createNetworks, HOUSE } from './networks.ts'
 
 export interface BoxAddresses {
@@ -15,8 +16,25 @@ export type Interfaces = () => Record<string, NetworkInterfaceInfo[] | undefined
 const REREAD_MS = 1000
 const house = createNetworks(HOUSE)
 const LINK_LOCAL = createNetworks(['fe80::/10'])
+const LOOPBACK = createNetworks(['127.0.0.0/8', '::1/128'])
 
-export function createBoxAddresses(now: () => number, interfaces: Interfaces = networkInterfaces) {
+function literal(text: string): Uint8Array {
+  const bytes = ipBytes(text)
+  if (bytes === undefined) throw new DnsBadNetwork(text)
+  return bytes
+}
+
+/**
+ * @param given what those get who ask over loopback, since a resolver in front of us asks for the house:
+ * literals, or `auto` for the first private network; undefined where nobody is in front
+ * @throws DnsBadNetwork
+ */
+export function createBoxAddresses(
+  now: () => number,
+  interfaces: Interfaces = networkInterfaces,
+  given?: readonly string[],
+) {
+  const literals = (given ?? []).filter((text) => text !== 'auto').map(literal)
   let readAt: number | undefined
   let lists: NetworkInterfaceInfo[][] = []
   let byLocal = new Map<string, BoxAddresses>()
@@ -29,8 +47,30 @@ export function createBoxAddresses(now: () => number, interfaces: Interfaces = n
   }
 
   function find(local: string): BoxAddresses {
-    const list = lists.find((one) => one.some(({ address }) => address === local)) ?? []
     const own = ipBytes(local)
+    if (given !== undefined && own && LOOPBACK.has(own)) return ofTheFront()
+    return ofList(lists.find((one) => one.some(({ address }) => address === local)) ?? [], own)
+  }
+
+  /** Where the house finds us, not this machine. */
+  function ofTheFront(): BoxAddresses {
+    const isHouse = ({ address, internal }: NetworkInterfaceInfo) => {
+      const bytes = ipBytes(address)
+      return !internal && bytes !== undefined && house.has(bytes) && !LINK_LOCAL.has(bytes)
+    }
+    const auto = given?.includes('auto') === true
+    const first = auto ? lists.find((one) => one.some(isHouse)) : undefined
+    // Its private addresses before those that the provider may change.
+    const known = [...(first ?? [])].sort((a, b) => Number(isHouse(b)) - Number(isHouse(a)))
+    const { v4, v6 } = ofList(known, undefined)
+    const written = (length: number) => literals.find((bytes) => bytes.length === length)
+    return { v4: written(4) ?? v4, v6: written(16) ?? v6 }
+  }
+
+  function ofList(
+    list: readonly NetworkInterfaceInfo[],
+    own: Uint8Array | undefined,
+  ): BoxAddresses {
     const stable = list
       .map(({ address }) => ipBytes(address))
       .filter((bytes) => bytes !== undefined && !LINK_LOCAL.has(bytes))

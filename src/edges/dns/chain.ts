@@ -21,6 +21,8 @@ export interface ChainDeps {
   tld: string
   /** Domains that the upstream sends to servers of their own, folded. */
   routed: readonly DnsName[]
+  /** For resolvers in front of this one. */
+  policyZone?: Handler | undefined
 }
 
 export interface Chain {
@@ -28,7 +30,8 @@ export interface Chain {
   forward: Forward
 }
 
-export function createChain({ upstream, now, tld, routed }: ChainDeps, config: DnsConfig): Chain {
+export function createChain(deps: ChainDeps, config: DnsConfig): Chain {
+  const { upstream, now, tld, routed, policyZone } = deps
   const host = nameOf(config.hostname === '' ? `ns.${tld}` : config.hostname)
   const allowed = [...config.allow_private.map((text) => foldName(nameOf(text))), ...routed]
   const privateZones = config.block_private ? allowed : undefined
@@ -40,6 +43,8 @@ export function createChain({ upstream, now, tld, routed }: ChainDeps, config: D
     createPolicy(),
     // Its names look like broken content names to the next one.
     ...(config.link_check ? [createLinkCheck(links, tld, host)] : []),
+    // Its name looks like a broken content name too.
+    ...(policyZone ? [policyZone] : []),
     // No record of the household may take a content name away, nor may the internet.
     createBtlinkNames(tld, host),
     // What the household wrote comes before what the standards say of the same name.

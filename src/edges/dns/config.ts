@@ -83,6 +83,14 @@ export const dnsConfigSchema = Type.Object(
       minimum: 100,
       maximum: 600 * SECOND,
     }),
+    front: texts(
+      [],
+      'Resolvers in front of this one, as address@port: 127.0.0.1@53 is an unbound on this machine. They may copy the zone of local records, and are told when it changes.',
+    ),
+    house_addresses: texts(
+      ['auto'],
+      'Addresses of this box that clients of a resolver in front are given; auto: those of its first private network.',
+    ),
     hostname: text(
       '',
       'What NS and SOA records call this box; empty: ns below the top-level domain.',

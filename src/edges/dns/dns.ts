@@ -11,6 +11,8 @@ import type { DnsConfig } from './config.ts'
 import { DnsBadNetwork, DnsOpenResolver } from './errors.ts'
 import { createGuard } from './guard.ts'
 import { createNetworks, HOUSE } from './networks.ts'
+import { parseFront } from './transfer/front-talk.ts'
+import { createPolicyZone } from './transfer/policy-zone.ts'
 import { createResolver, type Explanation } from './resolver.ts'
 import { createConnections, listenTcp } from './server-tcp.ts'
 import { type Listening, listenUdp, type ServerDeps } from './server-udp.ts'
@@ -54,16 +56,22 @@ export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
   const { log, upstream, tld } = deps
   const now = deps.now ?? (() => performance.now())
   const routed = (deps.routed ?? []).map((text) => foldName(nameOf(text)))
-  const addresses = createBoxAddresses(now, deps.interfaces)
-  const guard = createGuard({ now, networks: () => addresses.networks() }, config)
-  const { handlers, forward } = createChain({ upstream, now, tld, routed }, config)
+  const isBehind = config.front.length > 0
+  const given = isBehind ? config.house_addresses : undefined
+  const addresses = createBoxAddresses(now, deps.interfaces, given)
+  const fronts = config.front.map((text) => parseFront(text).address)
+  const guard = createGuard({ now, networks: () => addresses.networks(), fronts }, config)
+  const policyZone = isBehind
+    ? createPolicyZone({ log, tld, routed, house: () => addresses.seenFrom('127.0.0.1') }, config)
+    : undefined
+  const { handlers, forward } = createChain({ upstream, now, tld, routed, policyZone }, config)
   const resolver = createResolver({
     log,
     handlers,
     remembered: (query) => forward.remembered(query),
   })
   const connections = createConnections(config, now)
-  const server: ServerDeps = { log, resolver, guard, addresses, now }
+  const server: ServerDeps = { log, resolver, guard, addresses, now, policyZone }
   const places = new Map<string, Place>()
   const house = createNetworks(HOUSE)
   let watch: NodeJS.Timeout | undefined
@@ -153,12 +161,14 @@ export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
         throw error
       }
       schedule()
+      policyZone?.start()
       log.info({ addresses: list, port }, 'answers DNS')
     },
     async stop() {
       isRunning = false
       clearTimeout(watch)
       forward.stop()
+      await policyZone?.stop()
       connections.destroyAll()
       await Promise.all([...places.keys()].map(close))
     },
@@ -176,6 +186,7 @@ export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
       ...resolver.stats,
       ...forward.stats(),
       ...guard.stats,
+      ...policyZone?.stats,
       connections: connections.size(),
       connectionsRefused: connections.stats.refused,
     }),

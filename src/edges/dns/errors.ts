@@ -16,6 +16,7 @@ export const DnsBadNetwork = declareError(
   'dns: "%s" is no address or network',
   500,
 )
+export const DnsBadFront = declareError('BTL_ERR_DNS_BAD_FRONT', 'dns.front: "%s" %s', 500)
 export const DnsOpenResolver = declareError(
   'BTL_ERR_DNS_OPEN',
   'dns.listen: %s is a public address; without dns.allow the whole internet would be answered',

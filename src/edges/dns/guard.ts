@@ -13,6 +13,7 @@ const REREAD_MS = 10_000
 
 interface Client {
   isAllowed: boolean
+  isFront: boolean
   tokens: number
   at: number
 }
@@ -22,10 +23,12 @@ export interface GuardDeps {
   now: () => number
   /** Networks this machine is directly connected to. */
   networks: () => string[]
+  /** Addresses that ask for the whole house: nobody counts what they ask. */
+  fronts?: readonly string[]
 }
 
 export function createGuard(
-  { now, networks }: GuardDeps,
+  { now, networks, fronts = [] }: GuardDeps,
   config: Pick<DnsConfig, 'allow' | 'max_rate' | 'burst'>,
 ) {
   const stats = { strangers: 0, tooMany: 0 }
@@ -55,7 +58,7 @@ export function createGuard(
     const key = isShared ? Buffer.from(bytes.subarray(0, 8)).toString('hex') : address
     let client = clients.get(key)
     if (client === undefined || client.isAllowed !== isAllowed) {
-      client = { isAllowed, tokens: config.burst, at: now() }
+      client = { isAllowed, isFront: fronts.includes(address), tokens: config.burst, at: now() }
     }
     // Two keys a client at most; the oldest are forgotten.
     for (const one of [key, address]) {
@@ -83,6 +86,7 @@ export function createGuard(
         stats.strangers++
         return false
       }
+      if (client.isFront) return true
       client.tokens = Math.min(
         config.burst,
         client.tokens + ((time - client.at) * config.max_rate) / 1000,

@@ -65,7 +65,7 @@ export async function listenTcp(
   connections: Connections,
   limits: TcpLimits,
 ): Promise<Listening> {
-  const { log, resolver, guard, addresses, now } = deps
+  const { log, resolver, guard, addresses, now, policyZone } = deps
   const box = () => addresses.seenFrom(address)
   const way = { transport: 'tcp', idleMs: limits.idle_timeout } as const
 
@@ -86,6 +86,11 @@ export async function listenTcp(
     const { socket } = client
     client.lastAt = now()
     if (!guard.admits(client.address, socket.remotePort ?? 0)) return
+    const zone = policyZone?.transfer(packet, client.address)
+    if (zone !== undefined) {
+      socket.write(zone)
+      return
+    }
     const reply = resolver.answer(packet, box, way)
     if (!(reply instanceof Promise)) {
       send(client, reply)

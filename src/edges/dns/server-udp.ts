@@ -6,6 +6,7 @@ import type { BoxAddressBook } from './box-addresses.ts'
 import { DnsBindFailed } from './errors.ts'
 import type { Guard } from './guard.ts'
 import type { Packet, Resolver } from './resolver.ts'
+import type { PolicyZone } from './transfer/policy-zone.ts'
 
 export interface ServerDeps {
   log: Log
@@ -14,6 +15,8 @@ export interface ServerDeps {
   addresses: BoxAddressBook
   /** Monotonic ms. */
   now: () => number
+  /** Copied by resolvers in front of this one, over TCP. */
+  policyZone?: Pick<PolicyZone, 'transfer'> | undefined
 }
 
 export interface Listening {

@@ -39,6 +39,8 @@ export const dnsConfig = (changes: Partial<DnsConfig> = {}): DnsConfig => ({
   max_connections: 100,
   max_connections_per_client: 20,
   idle_timeout: 10_000,
+  front: [],
+  house_addresses: ['auto'],
   hostname: '',
   ...changes,
 })

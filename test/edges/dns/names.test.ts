@@ -330,6 +330,9 @@ describe('a record of the household', () => {
     assert.deepEqual((await ask(house, 'nas.lan', TYPE.MX)).rcode, RCODE.NOERROR)
     assert.equal((await dig(house.port, '+short', 'note.lan', 'TXT')).trim(), '"two words"')
     assert.equal((await dig(house.port, '+short', 'www.lan', 'CNAME')).trim(), 'nas.lan.')
+    // Clients ask no second time for the name behind an alias.
+    assert.equal(await dig(house.port, '+short', 'WWW.lan', 'AAAA'), 'nas.lan.\nfd00::5\n')
+    assert.equal(await dig(house.port, '+short', 'www.lan', 'MX'), 'nas.lan.\n')
     assert.equal(
       (await dig(house.port, '+short', '_btlink.chromecast.link', 'TXT')).trim(),
       '"magnet:?xs=urn:btpk:aa"',

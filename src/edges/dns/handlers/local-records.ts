@@ -1,14 +1,17 @@
 /** What the household wrote into its configuration: addresses and texts, and sites of ordinary domains. */
-import { TYPE } from '../../../base/dns/codes.ts'
+import { CLASS, TYPE } from '../../../base/dns/codes.ts'
+import type { ResourceRecord } from '../../../base/dns/message.ts'
 import { type DnsName, foldName, nameOfText } from '../../../base/dns/name.ts'
-import { addressData, nameData, txtData } from '../../../base/dns/record-data.ts'
+import { addressData, nameData, readNameData, txtData } from '../../../base/dns/record-data.ts'
 import { printable } from '../../../base/errors.ts'
 import { utf8 } from '../../../base/bytes.ts'
 import { DnsBadRecord } from '../errors.ts'
-import { createZone, found, nameOf, noData } from '../zone.ts'
+import { createZone, found, nameOf, noData, OUR_TTL } from '../zone.ts'
 import type { Handler } from '../reply.ts'
 
-interface Written {
+/** One record, as it was written. */
+export interface Written {
+  /** Folded. */
   name: DnsName
   type: number
   data: Uint8Array
@@ -57,6 +60,44 @@ function parseLink(text: string): Written {
 export interface LocalRecords extends Handler {
   /** Folded. */
   names(): Iterable<DnsName>
+  /** All records; where an alias leads to a name of the household, what that name has. */
+  entries(): Written[]
+}
+
+interface Walk {
+  /** The aliases on the way. */
+  aliases: Written[]
+  /** Where they lead. */
+  name: DnsName
+  /** What is there; undefined where it is not the household's. */
+  types: Types | undefined
+}
+
+type Types = ReadonlyMap<number, Uint8Array[]>
+
+/** RFC 1034 §3.6.2: aliases of aliases happen; loops of them must end. */
+const MAX_ALIASES = 8
+
+const recordOf = (written: Written): ResourceRecord => ({
+  ...written,
+  class: CLASS.IN,
+  ttl: OUR_TTL,
+})
+
+/** From a name along its aliases, as long as they stay in the household. */
+function walk(byName: ReadonlyMap<DnsName, Types>, from: DnsName): Walk {
+  const aliases: Written[] = []
+  let name = from
+  for (;;) {
+    const types = byName.get(name)
+    const data = types?.get(TYPE.CNAME)?.[0]
+    const target = data && readNameData(data)
+    if (data === undefined || target === undefined || aliases.length === MAX_ALIASES) {
+      return { aliases, name, types }
+    }
+    aliases.push({ name, type: TYPE.CNAME, data })
+    name = foldName(target)
+  }
 }
 
 /** @throws DnsBadRecord */
@@ -75,15 +116,27 @@ export function createLocalRecords(
   return {
     name: 'local-records',
     names: () => byName.keys(),
+    entries: () =>
+      [...byName].flatMap(([name, own]) => {
+        const { types } = walk(byName, name)
+        return [...(types ?? own)].flatMap(([type, list]) =>
+          list.map((data) => ({ name, type, data })),
+        )
+      }),
     answer(asked) {
       const types = byName.get(asked.query.folded)
       if (types === undefined) return undefined
       const data = types.get(asked.query.type)
       if (data !== undefined) return found(asked, data)
-      const alias = types.get(TYPE.CNAME)
-      if (alias === undefined) return noData(zone)
-      const made = found(asked, alias)
-      return { ...made, answers: made.answers.map((one) => ({ ...one, type: TYPE.CNAME })) }
+      const { aliases, ...end } = walk(byName, asked.query.folded)
+      if (aliases.length === 0) return noData(zone)
+      // Clients do not follow aliases themselves.
+      const there = end.types?.get(asked.query.type) ?? []
+      const records = [
+        ...aliases,
+        ...there.map((one) => ({ name: end.name, type: asked.query.type, data: one })),
+      ]
+      return { ...found(asked, []), answers: records.map(recordOf) }
     },
   }
 }

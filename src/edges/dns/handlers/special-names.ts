@@ -21,7 +21,7 @@ const SPECIAL: readonly [string, Fate][] = [
 ]
 
 /** Firefox, and Apple's relay: "does this network want to be asked?" An answer must not be silence. */
-const CANARIES = ['use-application-dns.net', 'mask.icloud.com', 'mask-h2.icloud.com']
+export const CANARIES = ['use-application-dns.net', 'mask.icloud.com', 'mask-h2.icloud.com']
 
 /** RFC 6303 and 7793: reverse names of networks that no server of the internet knows. */
 const REVERSE = [
