@@ -9,12 +9,14 @@ import { createLinkDomains } from './handlers/link-domains.ts'
 import { createLocalRecords } from './handlers/local-records.ts'
 import { createPolicy } from './handlers/policy.ts'
 import { createSpecialNames } from './handlers/special-names.ts'
-import { createLinks, domainsOf } from './links.ts'
+import type { Links } from './links.ts'
 import type { Handler } from './reply.ts'
 import { nameOf } from './zone.ts'
 
 export interface ChainDeps {
   upstream: Pick<DnsUpstream, 'ask'>
+  /** Without them no domain has a site. */
+  links?: Links | undefined
   /** Monotonic ms. */
   now: () => number
   /** The top-level domain of content names. */
@@ -31,18 +33,17 @@ export interface Chain {
 }
 
 export function createChain(deps: ChainDeps, config: DnsConfig): Chain {
-  const { upstream, now, tld, routed, policyZone } = deps
+  const { upstream, links, now, tld, routed, policyZone } = deps
   const host = nameOf(config.hostname === '' ? `ns.${tld}` : config.hostname)
   const allowed = [...config.allow_private.map((text) => foldName(nameOf(text))), ...routed]
   const privateZones = config.block_private ? allowed : undefined
   const forward = createForward({ upstream, now, privateZones }, config)
   const local = createLocalRecords(config.records, config.link_records, host)
-  const links = createLinks({ upstream, now, tld, written: domainsOf(local.names()) })
   const handlers = [
     // First what is refused whatever its name, so that nobody below has to think of it.
     createPolicy(),
     // Its names look like broken content names to the next one.
-    ...(config.link_check ? [createLinkCheck(links, tld, host)] : []),
+    ...(links && config.link_check ? [createLinkCheck(links, tld, host)] : []),
     // Its name looks like a broken content name too.
     ...(policyZone ? [policyZone] : []),
     // No record of the household may take a content name away, nor may the internet.
@@ -52,7 +53,7 @@ export function createChain(deps: ChainDeps, config: DnsConfig): Chain {
     // Before forwarding: these must not leave the house.
     createSpecialNames({ host, routed }, config),
     // Of what is left, the domains that have a site.
-    ...(config.intercept_links ? [createLinkDomains(links, host)] : []),
+    ...(links && config.intercept_links ? [createLinkDomains(links, host)] : []),
     forward,
   ]
   return { handlers, forward }

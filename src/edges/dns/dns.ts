@@ -2,18 +2,21 @@
 import { foldName } from '../../base/dns/name.ts'
 import { messageOf } from '../../base/errors.ts'
 import { ipBytes } from '../../base/ip-address.ts'
-import type { Component, Health, Stats } from '../../base/ports/component.ts'
+import type { Health, Stats } from '../../base/ports/component.ts'
 import type { DnsUpstream } from '../../base/ports/dns-upstream.ts'
+import type { DnsEndpoint, HouseDns } from '../../base/ports/house-dns.ts'
 import type { Log } from '../../base/ports/log.ts'
 import { createBoxAddresses, type Interfaces } from './box-addresses.ts'
 import { createChain } from './chain.ts'
 import type { DnsConfig } from './config.ts'
 import { DnsBadNetwork, DnsOpenResolver } from './errors.ts'
 import { createGuard } from './guard.ts'
+import type { Links } from './links.ts'
 import { createNetworks, HOUSE } from './networks.ts'
+import type { Way } from './reply.ts'
 import { parseFront } from './transfer/front-talk.ts'
 import { createPolicyZone } from './transfer/policy-zone.ts'
-import { createResolver, type Explanation } from './resolver.ts'
+import { createResolver } from './resolver.ts'
 import { createConnections, listenTcp } from './server-tcp.ts'
 import { type Listening, listenUdp, type ServerDeps } from './server-udp.ts'
 import { nameOf } from './zone.ts'
@@ -21,6 +24,8 @@ import { nameOf } from './zone.ts'
 export interface DnsDeps {
   log: Log
   upstream: Pick<DnsUpstream, 'ask'>
+  /** Sites of ordinary domains, for `link_check` and `intercept_links`; without it there are none. */
+  links?: Links
   /** The top-level domain of content names. */
   tld: string
   /** Domains that the upstream has servers of their own for. */
@@ -32,14 +37,8 @@ export interface DnsDeps {
   watchMs?: number
 }
 
-export interface Dns extends Component {
-  /** Where it answers now. */
-  listening(): { address: string; port: number }[]
-  /**
-   * Which rule answers a query, and its answer, as a client on this machine gets it over TCP; undefined
-   * for what is no query.
-   */
-  explain(packet: Uint8Array): Promise<Explanation | undefined>
+export interface Dns extends HouseDns {
+  listening(): readonly DnsEndpoint[]
   stats(): Stats
 }
 
@@ -64,7 +63,10 @@ export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
   const policyZone = isBehind
     ? createPolicyZone({ log, tld, routed, house: () => addresses.seenFrom('127.0.0.1') }, config)
     : undefined
-  const { handlers, forward } = createChain({ upstream, now, tld, routed, policyZone }, config)
+  const { handlers, forward } = createChain(
+    { upstream, links: deps.links, now, tld, routed, policyZone },
+    config,
+  )
   const resolver = createResolver({
     log,
     handlers,
@@ -74,6 +76,9 @@ export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
   const server: ServerDeps = { log, resolver, guard, addresses, now, policyZone }
   const places = new Map<string, Place>()
   const house = createNetworks(HOUSE)
+  // For parts of this box that ask.
+  const ownAddresses = () => addresses.seenFrom('127.0.0.1')
+  const ownWay: Way = { transport: 'tcp', idleMs: config.idle_timeout }
   let watch: NodeJS.Timeout | undefined
   let port = config.port
   let isRunning = false
@@ -178,10 +183,8 @@ export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
         ? { status: 'down', score: 0, detail: 'answers at no address' }
         : { status: 'ok', score: 100 }
     },
-    explain: async (packet) => {
-      const box = () => addresses.seenFrom('127.0.0.1')
-      return resolver.explain(packet, box, { transport: 'tcp', idleMs: config.idle_timeout })
-    },
+    answer: async (packet) => resolver.answer(packet, ownAddresses, ownWay),
+    explain: async (packet) => resolver.explain(packet, ownAddresses, ownWay),
     stats: () => ({
       ...resolver.stats,
       ...forward.stats(),

@@ -43,6 +43,12 @@ const STALE_MS = 86_400_000
 const PATIENCE_MS = 4000
 const FAILURES_TO_TELL = 5
 
+/** Rejects when the signal aborts: the resolver of another role goes on regardless. */
+const until = async (signal: AbortSignal): Promise<never> =>
+  new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+  })
+
 export function createLinks(
   { upstream, clock, log }: LinksDeps,
   { tld, link_records, local_domains, allow_local }: LinksOptions,
@@ -108,7 +114,8 @@ export function createLinks(
     const patience = AbortSignal.timeout(PATIENCE_MS)
     const either = AbortSignal.any([signal, patience])
     try {
-      const records = await askRecords(upstream, name, (target) => domains.isPublic(target), either)
+      const asking = askRecords(upstream, name, (target) => domains.isPublic(target), either)
+      const records = await Promise.race([asking, until(either)])
       const entry = answered(domain, records)
       memory.set(domain, entry)
       return entry

@@ -9,6 +9,7 @@ import { ourEdns } from '../../../src/base/dns/edns.ts'
 import { encodeMessage } from '../../../src/base/dns/encode-message.ts'
 import type { EdnsOption, Message } from '../../../src/base/dns/message.ts'
 import { silentLog } from '../../../src/base/ports/log.ts'
+import { createLinks } from '../../../src/services/links/index.ts'
 import { createDns, type Dns, type DnsConfig, type DnsDeps } from '../../../src/edges/dns/index.ts'
 import { createFakeUpstream, type FakeUpstream, type Script } from '../../fakes/dns-upstream.ts'
 import { run } from '../../support/processes.ts'
@@ -62,16 +63,25 @@ export async function startHouse(
   const upstream = createFakeUpstream(script)
   await upstream.start(new AbortController().signal)
   let skipped = 0
+  const now = () => performance.now() + skipped
+  const whole = dnsConfig(config)
+  const links =
+    deps.links ??
+    createLinks(
+      { upstream, clock: { now }, log: silentLog },
+      { ...whole, tld: 'btlink', allow_local: false },
+    )
   const dns = createDns(
     {
       log: silentLog,
       upstream,
       tld: 'btlink',
       routed: ['example.test'],
-      now: () => performance.now() + skipped,
+      now,
       ...deps,
+      links,
     },
-    dnsConfig(config),
+    whole,
   )
   finallyDo(t, async () => dns.stop())
   await dns.start(new AbortController().signal)

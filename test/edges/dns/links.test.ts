@@ -7,7 +7,6 @@ import { textOfName } from '../../../src/base/dns/name.ts'
 import { nameData, readAddress, txtData } from '../../../src/base/dns/record-data.ts'
 import { utf8 } from '../../../src/base/bytes.ts'
 import type { DnsQuestion } from '../../../src/base/ports/dns-upstream.ts'
-import { createLinks } from '../../../src/edges/dns/links.ts'
 import type { FakeAnswer } from '../../fakes/dns-upstream.ts'
 import { address, named } from '../../support/dns-zone.ts'
 import { ask, queryFor, read, startHouse } from './house.ts'
@@ -94,21 +93,6 @@ describe('the check for proxy scripts', () => {
     const house = await startHouse(t, {}, { script: internet })
     assert.equal((await ask(house, 'chromecast.link._btlink.btlink', TYPE.A)).rcode, RCODE.NXDOMAIN)
     assert.deepEqual(house.upstream.asked, [])
-  })
-
-  it('remembers two thousand domains and not more', async () => {
-    const links = createLinks({
-      upstream: {
-        async ask() {
-          throw new Error('unreachable')
-        },
-      },
-      now: () => 0,
-      tld: 'btlink',
-      written: [],
-    })
-    for (let index = 0; index < 5000; index++) await links.hasSite(named(`n${index}.link`))
-    assert.equal(links.size(), 2000)
   })
 })
 

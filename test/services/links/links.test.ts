@@ -301,6 +301,13 @@ describe('an answer', () => {
     assert.equal((await links.health()).status, 'ok')
   })
 
+  it('that does not come counts as a failure after a few seconds', async () => {
+    const { links, upstream } = await start({ script: () => new Promise(() => undefined) })
+    await assert.rejects(links.find('x.link'), { statusCode: 503, message: /in time/ })
+    await assert.rejects(links.find('x.link'), { statusCode: 503 })
+    assert.equal(upstream.asked.length, 1)
+  })
+
   it('that there are too many questions now is not remembered', async () => {
     const { links, upstream } = await start({
       script: () => {

@@ -4,7 +4,7 @@
  */
 import { foldName, isWithin, labelsOfName, nameOfLabels } from '../../../base/dns/name.ts'
 import type { DnsName } from '../../../base/dns/name.ts'
-import type { Links } from '../links.ts'
+import { hasSite, type Links } from '../links.ts'
 import type { Handler } from '../reply.ts'
 import { createZone, nameOf, notThere, thisBox } from '../zone.ts'
 
@@ -23,9 +23,7 @@ export function createLinkCheck(links: Links, tld: string, host: DnsName): Handl
       if (domain === undefined || labelsOfName(domain).length < 2 || isWithin(domain, top)) {
         return notThere(zone)
       }
-      return links
-        .hasSite(domain)
-        .then((hasSite) => (hasSite ? thisBox(asked, zone) : notThere(zone)))
+      return hasSite(links, domain).then((has) => (has ? thisBox(asked, zone) : notThere(zone)))
     },
   }
 }

@@ -5,7 +5,7 @@
 import { TYPE } from '../../../base/dns/codes.ts'
 import type { DnsName } from '../../../base/dns/name.ts'
 import { labelsOfName, ROOT } from '../../../base/dns/name.ts'
-import type { Links } from '../links.ts'
+import { hasSite, type Links } from '../links.ts'
 import type { Handler } from '../reply.ts'
 import { createZone, thisBox } from '../zone.ts'
 
@@ -21,11 +21,9 @@ export function createLinkDomains(links: Links, host: DnsName): Handler {
       if (!TYPES.includes(type) || labelsOfName(folded).length < 2) return undefined
       // Names of services are no hosts; `_btlink.x` would be asked for its own record.
       if (folded.charAt(1) === '_') return undefined
-      return links.hasSite(folded).then((hasSite) => {
-        if (!hasSite) return undefined
-        const made = thisBox(asked, zone)
-        return { ...made, isOurs: false }
-      })
+      return hasSite(links, folded).then((has) =>
+        has ? { ...thisBox(asked, zone), isOurs: false } : undefined,
+      )
     },
   }
 }

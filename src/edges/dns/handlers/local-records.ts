@@ -58,8 +58,6 @@ function parseLink(text: string): Written {
 }
 
 export interface LocalRecords extends Handler {
-  /** Folded. */
-  names(): Iterable<DnsName>
   /** All records; where an alias leads to a name of the household, what that name has. */
   entries(): Written[]
 }
@@ -115,7 +113,6 @@ export function createLocalRecords(
   const zone = createZone(nameOf('home.arpa'), host)
   return {
     name: 'local-records',
-    names: () => byName.keys(),
     entries: () =>
       [...byName].flatMap(([name, own]) => {
         const { types } = walk(byName, name)
