@@ -7,7 +7,7 @@ import { createTorrentEngine } from '../engines/torrent/index.ts'
 import { createWebRtc } from '../engines/webrtc/index.ts'
 import type { Config } from './config/schema.ts'
 import { createLog } from './log-lines.ts'
-import { offerPorts } from './roles/remote-ports.ts'
+import { offerSwarmPorts } from './roles/remote-ports.ts'
 import type { ComposedRole } from './roles/composed-role.ts'
 import { createRpcServer } from './roles/rpc-server.ts'
 import { createRunFolder, swarmSocket } from './run-folder.ts'
@@ -27,7 +27,7 @@ export function composeSwarm(config: Config): ComposedRole {
     { dht, webrtc, layout, log, clock },
     { ...config.swarm, announce_interval },
   )
-  const rpc = createRpcServer(swarmSocket(config.state_dir), offerPorts({ dht, torrent }), log)
+  const rpc = createRpcServer(swarmSocket(config.state_dir), offerSwarmPorts({ dht, torrent }), log)
 
   return {
     components: [createRunFolder(config.state_dir, 'swarm'), dht, webrtc, torrent, rpc],

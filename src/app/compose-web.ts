@@ -11,7 +11,9 @@ import { createPublisher } from '../services/publish/index.ts'
 import { createResolver } from '../services/resolve/index.ts'
 import { createHoldings } from '../services/swarm/index.ts'
 import { announceHost } from './announce-urls.ts'
+import { composeDoor } from './door.ts'
 import type { Config } from './config/schema.ts'
+import { composeNames } from './house-names.ts'
 import { createLog } from './log-lines.ts'
 import { remoteDhtNode, remoteTorrentEngine } from './roles/remote-ports.ts'
 import type { ComposedRole } from './roles/composed-role.ts'
@@ -69,12 +71,29 @@ export function composeWeb(config: Config): ComposedRole {
     tracker.announceUrls(announceHost(localAddress, config.gateway.address), api.port)
   const gateway = createGateway(
     { resolver, library, publisher, log, clock: steadyClock, announceUrls },
-    { btlink: config.btlink, proxy: config.proxy, uploads },
+    { btlink: config.btlink, uploads },
+  )
+  const names = composeNames(config, log)
+  const { pki, proxy, ...door } = composeDoor(
+    {
+      log,
+      clock,
+      names,
+      serve: (req, res) => gateway.server.emit('request', req, res),
+    },
+    config,
   )
 
   const disk = createDiskPart({ folder: stateDir }, config.health)
   const health = createHealth(
-    { parts: [store, disk, dht, engine, gateway, tracker, resolver, library, publisher], clock },
+    {
+      parts: [store, disk, dht, engine, gateway, tracker, resolver, library, publisher].concat(
+        proxy,
+        pki,
+        names.parts,
+      ),
+      clock,
+    },
     config.health,
   )
   const api = createApi(
@@ -86,7 +105,11 @@ export function composeWeb(config: Config): ComposedRole {
       engine,
       health,
       async stats() {
-        const [node, peers] = await Promise.allSettled([dht.info(), engine.listening()])
+        const [node, peers, dns] = await Promise.allSettled([
+          dht.info(),
+          engine.listening(),
+          names.stats(),
+        ])
         return {
           gateway: gateway.stats(),
           resolve: resolver.stats(),
@@ -94,6 +117,9 @@ export function composeWeb(config: Config): ComposedRole {
           publish: publisher.stats(),
           api: api.stats(),
           tracker: tracker.stats(),
+          proxy: proxy.stats(),
+          pki: pki.stats(),
+          ...(dns.status === 'fulfilled' && dns.value),
           ...(node.status === 'fulfilled' && { dht: node.value.stats }),
           ...(peers.status === 'fulfilled' && { torrent: peers.value.stats }),
         }
@@ -126,11 +152,14 @@ export function composeWeb(config: Config): ComposedRole {
       publisher,
       gateway,
       tracker,
+      ...names.components,
+      pki,
+      proxy,
       api,
     ],
     async listeners() {
       return {
-        http: { port: gateway.port, transport: 'tcp' },
+        ...door.listeners(),
         ...(api.port > 0 && { gateway: { port: api.port, transport: 'tcp' } }),
         ...(tracker.udpPort > 0 && { tracker: { port: tracker.udpPort, transport: 'udp' } }),
       }
@@ -141,7 +170,8 @@ export function composeWeb(config: Config): ComposedRole {
       return banner({
         welcomeHost,
         tld,
-        httpPort: gateway.port,
+        httpPort: proxy.httpPort,
+        dns: await names.endpoints(),
         apiPort: api.port,
         trackers: announceUrls(undefined),
       })

@@ -26,6 +26,7 @@ const LOCK_WAIT_MS = 3000
 const LOCK_LOOK_MS = 100
 
 export const swarmSocket = (stateDir: string): string => join(stateDir, 'run', 'swarm.sock')
+export const dnsSocket = (stateDir: string): string => join(stateDir, 'run', 'dns.sock')
 export const adminSocket = (stateDir: string): string => join(stateDir, 'run', 'admin.sock')
 const lockSocket = (stateDir: string, role: string): string => join(stateDir, 'run', `${role}.lock`)
 
@@ -57,7 +58,7 @@ function isHeld(path: string): Promise<boolean> {
 
 /** Whether any role of a daemon lives on this state, whatever it is doing now. */
 export async function isRunning(stateDir: string): Promise<boolean> {
-  const locks = ['web', 'swarm'].map((role) => isHeld(lockSocket(stateDir, role)))
+  const locks = ['web', 'swarm', 'dns'].map((role) => isHeld(lockSocket(stateDir, role)))
   return (await Promise.all(locks)).includes(true)
 }
 

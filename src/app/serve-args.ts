@@ -1,16 +1,23 @@
 /** The flags of `serve`. */
 import { parseArgs } from 'node:util'
 import { declareError } from '../base/errors.ts'
+import type { Config } from './config/schema.ts'
 
 export const BadServeArgs = declareError('BTL_ERR_APP_SERVE_ARGS', '%s', 400)
 
-export const ROLES = ['swarm', 'web'] as const
+export const ROLES = ['dns', 'swarm', 'web'] as const
 export type RoleName = (typeof ROLES)[number]
 
 export interface ServeArgs {
   config?: string | undefined
   state?: string | undefined
   role?: RoleName | undefined
+}
+
+/** The roles of a daemon, in start order: a house without DNS is offline, so that comes first. */
+export function rolesOf({ mode, dns }: Pick<Config, 'mode' | 'dns'>): RoleName[] {
+  if (mode === 'dht-only') return ['swarm']
+  return mode === 'unified' && dns.enabled ? ['dns', 'swarm', 'web'] : ['swarm', 'web']
 }
 
 const isRole = (name: string): name is RoleName => (ROLES as readonly string[]).includes(name)

@@ -3,10 +3,12 @@ import { fileURLToPath } from 'node:url'
 import { EMPTY } from '../base/bytes.ts'
 import { hostOf } from '../base/names/index.ts'
 import type { Publisher } from '../base/ports/content.ts'
+import type { DnsEndpoint } from '../base/ports/house-dns.ts'
 import type { KeyStore, SiteStore } from '../base/ports/store.ts'
 
 /** The box's own key. */
 const BOX_KEY = 'box'
+const LOOPBACK = /^(?:127\.|::1$)/
 const FOLDER = fileURLToPath(new URL('./welcome', import.meta.url))
 
 export interface WelcomeDeps {
@@ -34,11 +36,20 @@ export interface BannerFacts {
   httpPort: number
   /** 0 where the API does not listen. */
   apiPort: number
+  /** Where the resolver answers. */
+  dns: readonly DnsEndpoint[]
   /** Announce addresses of the box's own tracker. */
   trackers: string[]
 }
 
-export function banner({ welcomeHost, tld, httpPort, apiPort, trackers }: BannerFacts): string {
+export function banner({
+  welcomeHost,
+  tld,
+  httpPort,
+  apiPort,
+  dns,
+  trackers,
+}: BannerFacts): string {
   const lines = [
     'btlinkd is ready.',
     '',
@@ -46,6 +57,8 @@ export function banner({ welcomeHost, tld, httpPort, apiPort, trackers }: Banner
     `  gateway       http://${tld}.localhost:${httpPort}/`,
   ]
   if (apiPort > 0) lines.push(`  API           http://localhost:${apiPort}/api/health`)
+  const resolver = dns.find(({ address }) => !LOOPBACK.test(address)) ?? dns[0]
+  if (resolver) lines.push(`  DNS           ${resolver.address} port ${resolver.port}`)
   if (trackers[0] !== undefined) lines.push(`  tracker       ${trackers[0]}`)
   lines.push('', '  stop with Ctrl-C')
   return lines.join('\n')

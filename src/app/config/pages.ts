@@ -1,7 +1,7 @@
 /** What is written about the configuration: the reference page, the sample file, the JSON Schema. */
 import { formatSize } from '../../base/units.ts'
 import { configSchema } from './schema.ts'
-import { choices, type Schema } from './validate.ts'
+import { alternative, choices, type Schema } from './validate.ts'
 
 const HOUR = 3_600_000
 const DURATIONS: [number, string][] = [
@@ -31,6 +31,9 @@ export function written(schema: Schema, value: unknown): string {
 function kind(schema: Schema): string {
   const allowed = choices(schema)
   if (allowed) return allowed.map((value) => `\`${String(value)}\``).join(', ')
+  const either = alternative(schema)
+  if (either)
+    return `${either.words.map((word) => `\`${String(word)}\``).join(', ')} or ${kind(either.other)}`
   if (schema.unit === 'btl-size') return 'size'
   if (schema.unit === 'btl-duration') return 'duration'
   if (schema.type === 'array') return 'list'

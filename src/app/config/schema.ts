@@ -7,10 +7,15 @@ import {
   proxyConfigSchema,
   uploadsConfigSchema,
 } from '../../edges/gateway/config.ts'
+import { dnsConfigSchema } from '../../edges/dns/config.ts'
+import { pacConfigSchema } from '../../edges/pac/config.ts'
+import { proxyServerConfigSchema } from '../../edges/proxy/config.ts'
 import { trackerConfigSchema } from '../../edges/tracker/config.ts'
 import { dhtConfigSchema } from '../../engines/dht/config.ts'
+import { pkiConfigSchema } from '../../engines/pki/config.ts'
 import { storageConfigSchema } from '../../engines/store/config.ts'
 import { swarmConfigSchema } from '../../engines/torrent/config.ts'
+import { upstreamDnsConfigSchema } from '../../engines/upstream-dns/config.ts'
 import { webrtcConfigSchema } from '../../engines/webrtc/config.ts'
 import { healthConfigSchema } from '../../services/health/config.ts'
 import { libraryConfigSchema } from '../../services/library/config.ts'
@@ -19,8 +24,6 @@ import { resolveConfigSchema } from '../../services/resolve/config.ts'
 import {
   adminSchema,
   blossomSchema,
-  dnsSchema,
-  laterProxySchema,
   nostrSchema,
   rateLimitingSchema,
   transcodingSchema,
@@ -69,7 +72,11 @@ export const configSchema = Type.Object(
     state_dir: text('./data', 'Folder of everything the daemon remembers.'),
     gateway: apiConfigSchema,
     btlink: merged(btlinkConfigSchema, merged(resolveConfigSchema, libraryConfigSchema)),
-    proxy: merged(proxyConfigSchema, laterProxySchema),
+    proxy: merged(proxyServerConfigSchema, proxyConfigSchema),
+    pac: pacConfigSchema,
+    pki: pkiConfigSchema,
+    dns: dnsConfigSchema,
+    upstream: upstreamDnsConfigSchema,
     uploads: uploadsConfigSchema,
     dht: dhtConfigSchema,
     swarm: swarmConfigSchema,
@@ -78,7 +85,6 @@ export const configSchema = Type.Object(
     publish: publishConfigSchema,
     health: healthConfigSchema,
     log: logSchema,
-    dns: dnsSchema,
     blossom_server: blossomSchema,
     tracker: trackerConfigSchema,
     nostr: nostrSchema,

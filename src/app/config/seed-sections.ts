@@ -111,17 +111,3 @@ export const rateLimitingSchema = Type.Object(
   },
   strict,
 )
-
-/** Sections and keys whose rooms arrive later: their ports can be set already. */
-export const dnsSchema = Type.Object(
-  {
-    enabled: flag(true, 'Answer DNS for the house.'),
-    port: port(5300, 'UDP and TCP port of the resolver.'),
-  },
-  strict,
-)
-
-export const laterProxySchema = Type.Object(
-  { https_port: port(44369, 'Port of the gateway for HTTPS.') },
-  strict,
-)

@@ -48,6 +48,19 @@ export function choices(schema: Schema): unknown[] | undefined {
   return constants?.every((value) => value !== undefined) ? constants : undefined
 }
 
+interface Alternative {
+  words: unknown[]
+  other: Schema
+}
+
+/** `off` and its like beside a value of another kind: the words, and what else it may be. */
+export function alternative(schema: Schema): Alternative | undefined {
+  const other = schema.anyOf?.find((option) => option.const === undefined)
+  if (!other || choices(schema)) return undefined
+  const words = (schema.anyOf ?? []).flatMap((option) => option.const ?? [])
+  return { words, other }
+}
+
 /** Every mistake is told, not only the first. The value is whole where there is none. */
 export function validate(schema: Schema, value: unknown): { value: unknown; mistakes: Mistake[] } {
   const mistakes: Mistake[] = []
@@ -79,6 +92,11 @@ function check(schema: Schema, value: unknown, pointer: string, mistakes: Mistak
     mistakes.push({ pointer, message, nearest: near })
     return undefined
   }
+  const either = alternative(schema)
+  if (either) {
+    const { found, fault } = checkAlternative(either, value)
+    return fault === undefined ? found : wrong(fault)
+  }
   if (schema.type === 'array') return checkArray(schema, value, pointer, mistakes)
   if (schema.type === 'boolean') {
     return typeof value === 'boolean' ? value : wrong(`must be true or false, got ${shown(value)}`)
@@ -91,6 +109,19 @@ function check(schema: Schema, value: unknown, pointer: string, mistakes: Mistak
   if (parsed === undefined) return wrong(`must be ${numberWords(schema)}, got ${shown(value)}`)
   const fault = outOfBounds(schema, parsed, value)
   return fault === undefined ? parsed : wrong(fault)
+}
+
+function checkAlternative(
+  { words, other }: Alternative,
+  value: unknown,
+): { found?: unknown; fault?: string } {
+  if (words.includes(value)) return { found: value }
+  const inner = validate(other, value)
+  const [first] = inner.mistakes
+  if (!first) return { found: inner.value }
+  return {
+    fault: `must be ${words.map(String).join(', ')}, or ${first.message.replace(/^must be /, '')}`,
+  }
 }
 
 function checkObject(

@@ -54,10 +54,16 @@ export async function onFormerPorts(role: string, config: Config): Promise<Confi
   const former = await readPart(partOf(config.state_dir, role))
   const portOf = (listener: string, configured: number): number =>
     configured === 0 ? (former[listener]?.port ?? 0) : configured
-  const { proxy, gateway, dht, swarm } = config
+  const { proxy, gateway, dht, dns, swarm } = config
   return {
     ...config,
-    proxy: { ...proxy, http_port: portOf('http', proxy.http_port) },
+    proxy: {
+      ...proxy,
+      http_port: portOf('http', proxy.http_port),
+      https_port: portOf('https', proxy.https_port),
+      socks_port: proxy.socks_port === 'off' ? 'off' : portOf('socks', proxy.socks_port),
+    },
+    dns: { ...dns, port: portOf('dns', dns.port) },
     gateway: { ...gateway, port: portOf('gateway', gateway.port) },
     dht: { ...dht, port: portOf('dht', dht.port) },
     swarm: { ...swarm, port: portOf('swarm', swarm.port) },

@@ -1,6 +1,8 @@
-/** The ports of the swarm role as other roles hold them: the same interface, carried over its socket. */
+/** Ports of a role as other roles hold them: the same interface, carried over its socket. */
 import type { Component, Health } from '../../base/ports/component.ts'
 import type { DhtNode } from '../../base/ports/dht-node.ts'
+import type { DnsUpstream } from '../../base/ports/dns-upstream.ts'
+import type { HouseDns } from '../../base/ports/house-dns.ts'
 import type { TorrentEngine } from '../../base/ports/torrent-engine.ts'
 import type { RpcClient } from './rpc-client.ts'
 import type { Methods } from './rpc-server.ts'
@@ -37,6 +39,18 @@ const torrentTable: Table<TorrentEngine> = {
   health: 'call',
 }
 
+const houseDnsTable: Table<HouseDns> = {
+  answer: 'call',
+  explain: 'call',
+  listening: 'call',
+  stats: 'call',
+  health: 'call',
+}
+
+/** How it is, for others to see; who wants to ask, asks the house's resolver. */
+type UpstreamState = Pick<DnsUpstream, 'name' | 'start' | 'stop' | 'health'>
+const upstreamTable: Table<UpstreamState> = { health: 'call' }
+
 const DOWN: Health = { status: 'down', score: 0, detail: 'the role that runs it does not answer' }
 
 function remote<Port extends Component>(name: string, table: Table<Port>, client: RpcClient): Port {
@@ -56,10 +70,15 @@ export const remoteDhtNode = (client: RpcClient): DhtNode => remote('dht', dhtTa
 export const remoteTorrentEngine = (client: RpcClient): TorrentEngine =>
   remote('torrent', torrentTable, client)
 
-/** The methods a role offers for its local forms of the ports. */
-export function offerPorts(ports: { dht: DhtNode; torrent: TorrentEngine }): Methods {
+export const remoteHouseDns = (client: RpcClient): HouseDns => remote('dns', houseDnsTable, client)
+export const remoteUpstream = (client: RpcClient): UpstreamState =>
+  remote('upstream-dns', upstreamTable, client)
+
+type Offer = [name: string, port: object, table: Record<string, Kind>]
+
+function methodsOf(offers: readonly Offer[]): Methods {
   const methods = new Map<string, (...args: unknown[]) => unknown>()
-  const offer = (name: string, port: object, table: Record<string, Kind>): void => {
+  for (const [name, port, table] of offers) {
     for (const method of Object.keys(table)) {
       methods.set(`${name}.${method}`, (...args) => {
         const found: unknown = Reflect.get(port, method)
@@ -69,7 +88,19 @@ export function offerPorts(ports: { dht: DhtNode; torrent: TorrentEngine }): Met
       })
     }
   }
-  offer('dht', ports.dht, dhtTable)
-  offer('torrent', ports.torrent, torrentTable)
   return methods
 }
+
+/** What the swarm role offers of its local forms. */
+export const offerSwarmPorts = (ports: { dht: DhtNode; torrent: TorrentEngine }): Methods =>
+  methodsOf([
+    ['dht', ports.dht, dhtTable],
+    ['torrent', ports.torrent, torrentTable],
+  ])
+
+/** What the dns role offers of its local forms. */
+export const offerDnsPorts = (ports: { dns: HouseDns; upstream: UpstreamState }): Methods =>
+  methodsOf([
+    ['dns', ports.dns, houseDnsTable],
+    ['upstream-dns', ports.upstream, upstreamTable],
+  ])

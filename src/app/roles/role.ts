@@ -29,6 +29,10 @@ async function effectiveConfig(role: RoleName, args: ServeArgs): Promise<Config>
 }
 
 async function compose(role: RoleName, config: Config): Promise<ComposedRole> {
+  if (role === 'dns') {
+    const { composeDns } = await import('../compose-dns.ts')
+    return composeDns(config)
+  }
   if (role === 'swarm') {
     const { composeSwarm } = await import('../compose-swarm.ts')
     return composeSwarm(config)

@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import type { Config } from '../config/schema.ts'
 import { createLog } from '../log-lines.ts'
+import { rolesOf } from '../serve-args.ts'
 import type { StartMessage } from './role.ts'
 import { createSupervisor } from './supervisor.ts'
 
@@ -26,9 +27,6 @@ async function loadInChild(args: readonly string[]): Promise<Config | number> {
   if (typeof first === 'object') await exit
   return first
 }
-
-const rolesOf = (config: Config): string[] =>
-  config.mode === 'dht-only' ? ['swarm'] : ['swarm', 'web']
 
 function forkRole(role: string, start: StartMessage, args: readonly string[]): ChildProcess {
   const child = fork(sibling('../main'), ['serve', '--role', role, ...args], {

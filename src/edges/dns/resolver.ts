@@ -3,6 +3,7 @@ import { CLASS, RCODE, SAFE_UDP_BYTES } from '../../base/dns/codes.ts'
 import { decodeQuery, encodeRefusal, type Query } from '../../base/dns/decode-query.ts'
 import { textOfName } from '../../base/dns/name.ts'
 import { messageOf } from '../../base/errors.ts'
+import type { DnsExplanation } from '../../base/ports/house-dns.ts'
 import type { Log } from '../../base/ports/log.ts'
 import type { BoxAddresses } from './box-addresses.ts'
 import { encodeReply, type Handler, type Kept, type Reply, type Way } from './reply.ts'
@@ -13,12 +14,6 @@ export interface ResolverDeps {
   handlers: readonly Handler[]
   /** Asked before them all: what it gives they would have let pass. */
   remembered: (query: Query) => Kept | undefined
-}
-
-/** Which rule of the chain a question falls to, and what it says. */
-export interface Explanation {
-  handler: string
-  reply: Packet
 }
 
 export type Packet = Uint8Array | undefined
@@ -56,7 +51,7 @@ export function createResolver({ log, handlers, remembered }: ResolverDeps) {
       packet: Uint8Array,
       box: () => BoxAddresses,
       way: Way,
-    ): Promise<Explanation | undefined> {
+    ): Promise<DnsExplanation | undefined> {
       const query = decodeQuery(packet)
       if (query.kind !== 'query') return undefined
       for (const handler of handlers) {

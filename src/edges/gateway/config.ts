@@ -85,6 +85,7 @@ export type UploadsConfig = Static<typeof uploadsConfigSchema>
 
 export interface GatewayConfig {
   btlink: BtlinkConfig
-  proxy: ProxyConfig
+  /** Where to listen; without it requests are handed in by `server.emit('request', req, res)`. */
+  proxy?: ProxyConfig
   uploads: UploadsConfig
 }

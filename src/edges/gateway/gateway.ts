@@ -18,7 +18,7 @@ import {
   type AddressSet,
 } from '../http/index.ts'
 import { createContentChain } from './chain.ts'
-import type { GatewayConfig } from './config.ts'
+import type { GatewayConfig, ProxyConfig } from './config.ts'
 import { corsHeaders } from './content-headers.ts'
 import { BadProxyList, Busy } from './errors.ts'
 import { answer, answerError, createExchange } from './exchange.ts'
@@ -38,9 +38,9 @@ export interface GatewayDeps {
 }
 
 export interface Gateway extends Component {
-  /** Takes further connections too: `server.emit('connection', tlsSocket)`. */
+  /** Takes requests of other listeners too, once it has started: `server.emit('request', req, res)`. */
   readonly server: Server
-  /** Bound port; 0 while it does not listen. */
+  /** Bound port; 0 while it does not listen itself. */
   readonly port: number
   stats(): Stats
 }
@@ -84,6 +84,7 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
   const rootRequests = new WeakMap<IncomingMessage, RootRequest>()
   const counts = { requests: 0, errors: 0, aborted: 0, active: 0 }
   let sweeper: NodeJS.Timeout | undefined
+  let isReady = false
 
   function fail(
     req: IncomingMessage,
@@ -204,15 +205,15 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
     return typeof address === 'object' && address !== null ? address.port : 0
   }
 
-  async function listen(): Promise<void> {
-    const port = proxy.http_port
+  async function listen({ address, http_port: port }: ProxyConfig): Promise<void> {
     try {
-      await app.listen({ host: proxy.address, port })
+      await app.listen({ host: address, port })
     } catch (error) {
       // A kernel without IPv6 has no `::`, and still has a house to serve.
-      if (proxy.address !== '::' || codeOf(error) !== 'EAFNOSUPPORT') throw error
+      if (address !== '::' || codeOf(error) !== 'EAFNOSUPPORT') throw error
       await app.listen({ host: '0.0.0.0', port })
     }
+    log.info({ port: boundPort() }, 'gateway listens')
   }
 
   return {
@@ -223,20 +224,21 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
     },
     async start(signal) {
       signal.throwIfAborted()
-      await listen()
+      await (proxy === undefined ? app.ready() : listen(proxy))
+      isReady = true
       sweeper = setInterval(() => chain.sweep(), SWEEP_MS)
       sweeper.unref()
-      log.info({ port: boundPort() }, 'gateway listens')
     },
     async stop() {
+      isReady = false
       clearInterval(sweeper)
       await app.close()
       await chain.close()
     },
     health: () =>
-      server.listening
+      isReady
         ? { status: 'ok', score: 100 }
-        : { status: 'down', score: 0, detail: 'does not listen' },
+        : { status: 'down', score: 0, detail: 'takes no requests' },
     stats: () => ({
       requests_total: counts.requests,
       errors_total: counts.errors,

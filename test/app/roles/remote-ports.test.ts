@@ -1,7 +1,7 @@
 /** The ports as other roles hold them keep what the ports promise: the same suites, over a socket. */
 import { join } from 'node:path'
 import {
-  offerPorts,
+  offerSwarmPorts,
   remoteDhtNode,
   remoteTorrentEngine,
 } from '../../../src/app/roles/remote-ports.ts'
@@ -31,7 +31,7 @@ async function farEnd(
 ): Promise<Ports & { stop(): Promise<void> }> {
   const path = join(folder, 'role.sock')
   const ports = { dht: absent, torrent: absent, ...local } as Ports
-  const server = createRpcServer(path, offerPorts(ports), silentLog)
+  const server = createRpcServer(path, offerSwarmPorts(ports), silentLog)
   await server.start(new AbortController().signal)
   const client = createRpcClient('swarm', path)
   return {

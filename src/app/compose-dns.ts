@@ -1,0 +1,33 @@
+/** The dns role: the house's resolver, and what it asks for names of the internet. */
+import { createDns } from '../edges/dns/index.ts'
+import { createDnsUpstream } from '../engines/upstream-dns/index.ts'
+import type { Config } from './config/schema.ts'
+import { createLog } from './log-lines.ts'
+import type { ComposedRole } from './roles/composed-role.ts'
+import { offerDnsPorts } from './roles/remote-ports.ts'
+import { createRpcServer } from './roles/rpc-server.ts'
+import { createRunFolder, dnsSocket } from './run-folder.ts'
+
+export function composeDns(config: Config): ComposedRole {
+  const log = createLog('dns', config.log)
+  const { tld } = config.btlink
+  const upstream = createDnsUpstream(
+    {
+      log,
+      isOwn: (address, port) =>
+        dns.listening().some((own) => own.address === address && own.port === port),
+    },
+    config.upstream,
+  )
+  const routed = config.upstream.routes.map((route) => route.split('=', 1)[0]?.trim() ?? '')
+  const dns = createDns({ log, upstream, tld, routed }, config.dns)
+  const rpc = createRpcServer(dnsSocket(config.state_dir), offerDnsPorts({ dns, upstream }), log)
+
+  return {
+    components: [createRunFolder(config.state_dir, 'dns'), upstream, dns, rpc],
+    async listeners() {
+      const [first] = dns.listening()
+      return first ? { dns: { port: first.port, transport: 'tcp+udp' } } : {}
+    },
+  }
+}
