@@ -58,6 +58,8 @@ function parseLink(text: string): Written {
 }
 
 export interface LocalRecords extends Handler {
+  /** Folded. */
+  names(): Iterable<DnsName>
   /** All records; where an alias leads to a name of the household, what that name has. */
   entries(): Written[]
 }
@@ -113,6 +115,7 @@ export function createLocalRecords(
   const zone = createZone(nameOf('home.arpa'), host)
   return {
     name: 'local-records',
+    names: () => byName.keys(),
     entries: () =>
       [...byName].flatMap(([name, own]) => {
         const { types } = walk(byName, name)
