@@ -79,6 +79,11 @@ export const verbs: readonly VerbEntry[] = [
     load: async () => (await import('./config.ts')).configVerb,
   },
   {
+    name: 'dns',
+    summary: 'write the configuration of a resolver in front of ours',
+    load: async () => (await import('./dns.ts')).dnsVerb,
+  },
+  {
     name: 'status',
     summary: 'say what the daemon does',
     load: async () => (await import('./status.ts')).statusVerb,

@@ -49,6 +49,13 @@ const REVERSE_6 = [
   '8.b.d.0.1.0.0.2.ip6.arpa',
 ]
 
+/** All of them but canaries, which a configuration may turn off. */
+export const SPECIAL_NAMES: readonly string[] = [
+  ...SPECIAL.map(([name]) => name),
+  ...REVERSE,
+  ...REVERSE_6,
+]
+
 const LOOPBACK: Partial<Record<number, Uint8Array | undefined>> = {
   [TYPE.A]: addressData('127.0.0.1'),
   [TYPE.AAAA]: addressData('::1'),

@@ -1,0 +1,57 @@
+import { createBoxAddresses, dnsmasqFront, planFront, unboundFront } from '../../edges/dns/index.ts'
+import { isSystem, parseRoute, parseServer } from '../../engines/upstream-dns/index.ts'
+import { requireConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
+import { argument, BadUsage, type Verb, type VerbInput, valueOf } from './verb.ts'
+
+/** Where Debian's unbound may write. */
+const ZONE_FILE = '/var/lib/unbound/btlinkd.rpz'
+
+const planOf = (config: Config) =>
+  planFront({
+    tld: config.btlink.tld,
+    config: config.dns,
+    servers: config.upstream.servers.filter((text) => !isSystem(text)).map(parseServer),
+    routes: config.upstream.routes.map(parseRoute),
+    networks: createBoxAddresses(() => 0).networks(),
+  })
+
+const fronts: Record<string, (config: Config, input: VerbInput) => string> = {
+  unbound: (config, { flags }) =>
+    unboundFront(planOf(config), config.dns, {
+      interfaces: (valueOf(flags, 'interfaces') ?? '').split(',').filter((one) => one !== ''),
+      zoneFile: valueOf(flags, 'zone-file') ?? ZONE_FILE,
+    }),
+  dnsmasq: (config) => dnsmasqFront(planOf(config), config.dns),
+}
+
+async function front(input: VerbInput): Promise<void> {
+  const name = argument(input, 1)
+  const write = fronts[name]
+  if (!write) {
+    throw new BadUsage(
+      `there is no front "${name.slice(0, 40)}": ${Object.keys(fronts).join(', ')}`,
+    )
+  }
+  const config = await requireConfig({ file: valueOf(input.flags, 'config') })
+  const text = write(config, input)
+  input.print(text.trimEnd(), { file: text })
+}
+
+const parts: Record<string, (input: VerbInput) => Promise<void>> = { front }
+
+export const dnsVerb: Verb = {
+  usage: ['dns front unbound [--interfaces A,B] [--zone-file FILE]', 'dns front dnsmasq'],
+  help: `Prints the configuration of a resolver in front of ours, from the sections dns and upstream.
+dns.front says where it answers. Unbound answers at every address of the machine, or at those of
+--interfaces, and keeps its copy of the household's records in --zone-file. See docs/dns.md.`,
+  options: { interfaces: { type: 'string' }, 'zone-file': { type: 'string' } },
+  takes: [1, 2],
+  async run(input) {
+    const name = argument(input, 0)
+    const part = parts[name]
+    if (!part)
+      throw new BadUsage(`dns has no "${name.slice(0, 40)}": ${Object.keys(parts).join(', ')}`)
+    await part(input)
+  },
+}
