@@ -74,7 +74,7 @@ export function composeWeb(config: Config): ComposedRole {
     { btlink: config.btlink, uploads },
   )
   const names = composeNames(config, log)
-  const { pki, proxy, ...door } = composeDoor(
+  const { acme, pki, proxy, ...door } = composeDoor(
     {
       log,
       clock,
@@ -90,6 +90,7 @@ export function composeWeb(config: Config): ComposedRole {
       parts: [store, disk, dht, engine, gateway, tracker, resolver, library, publisher].concat(
         proxy,
         pki,
+        acme,
         names.parts,
       ),
       clock,
@@ -119,6 +120,7 @@ export function composeWeb(config: Config): ComposedRole {
           tracker: tracker.stats(),
           proxy: proxy.stats(),
           pki: pki.stats(),
+          acme: acme.stats(),
           ...(dns.status === 'fulfilled' && dns.value),
           ...(node.status === 'fulfilled' && { dht: node.value.stats }),
           ...(peers.status === 'fulfilled' && { torrent: peers.value.stats }),
@@ -155,6 +157,8 @@ export function composeWeb(config: Config): ComposedRole {
       ...names.components,
       pki,
       proxy,
+      // The authority asks at the proxy's door.
+      acme,
       api,
     ],
     async listeners() {

@@ -7,6 +7,7 @@ import type { DnsUpstream } from '../base/ports/dns-upstream.ts'
 import type { Log } from '../base/ports/log.ts'
 import { createPac } from '../edges/pac/index.ts'
 import { createProxy, type Proxy } from '../edges/proxy/index.ts'
+import { type Acme, createAcme } from '../engines/acme/index.ts'
 import { createPki } from '../engines/pki/index.ts'
 import type { Config } from './config/schema.ts'
 import { createLookup } from './house-names.ts'
@@ -23,6 +24,7 @@ export interface DoorDeps {
 }
 
 export interface Door {
+  acme: Acme
   pki: CertAuthority
   proxy: Proxy
   listeners(): Listeners
@@ -34,17 +36,23 @@ export function composeDoor({ log, clock, names, serve }: DoorDeps, config: Conf
     { log, clock, folder: join(config.state_dir, 'pki') },
     { ...config.pki, tld, reserved_hosts: boxHosts(tld) },
   )
+  const acme = createAcme(
+    { log, clock, folder: join(config.state_dir, 'acme') },
+    { ...config.acme, tld, gateway_domains },
+  )
+  const served = createServedHosts(tld, gateway_domains)
   const pac = createPac(
     { httpPort: () => proxy.httpPort, httpsPort: () => proxy.httpsPort },
     { ...config.pac, tld, gateway_domains },
   )
   const proxy = createProxy(
     {
-      isServed: createServedHosts(tld, gateway_domains),
+      isServed: (host) => served(host) || acme.serves(host),
       serve: (req, res) => {
-        if (!pac.answer(req, res)) serve(req, res)
+        // The authority's question comes first: it is about one path of one host, and waits for nobody.
+        if (!acme.answer(req, res) && !pac.answer(req, res)) serve(req, res)
       },
-      leaf: (host, signal) => pki.leaf(host, signal),
+      leaf: async (host, signal) => acme.leaf(host) ?? pki.leaf(host, signal),
       fallback: (signal) => pki.fallback(signal),
       lookup: createLookup(names),
       log,
@@ -59,6 +67,7 @@ export function composeDoor({ log, clock, names, serve }: DoorDeps, config: Conf
     },
   )
   return {
+    acme,
     pki,
     proxy,
     listeners: () => ({

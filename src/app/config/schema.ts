@@ -12,6 +12,7 @@ import { pacConfigSchema } from '../../edges/pac/config.ts'
 import { proxyServerConfigSchema } from '../../edges/proxy/config.ts'
 import { trackerConfigSchema } from '../../edges/tracker/config.ts'
 import { dhtConfigSchema } from '../../engines/dht/config.ts'
+import { acmeConfigSchema } from '../../engines/acme/config.ts'
 import { pkiConfigSchema } from '../../engines/pki/config.ts'
 import { storageConfigSchema } from '../../engines/store/config.ts'
 import { swarmConfigSchema } from '../../engines/torrent/config.ts'
@@ -75,6 +76,7 @@ export const configSchema = Type.Object(
     proxy: merged(proxyServerConfigSchema, proxyConfigSchema),
     pac: pacConfigSchema,
     pki: pkiConfigSchema,
+    acme: acmeConfigSchema,
     dns: dnsConfigSchema,
     upstream: upstreamDnsConfigSchema,
     uploads: uploadsConfigSchema,

@@ -56,9 +56,6 @@ function checkDirectory(config: AcmeOptions): void {
   // RFC 8555 §6.1.
   if (protocol !== 'https:') fail('does not begin with https://')
   if (username !== '' || password !== '') fail('has a password in it')
-  if (config.email !== '' && !/^[^\s@,?%]+@[^\s@,?%]+$/.test(config.email)) {
-    throw new BadSetting('email', printable(config.email), 'is no address')
-  }
   if ((config.eab_key_id === '') !== (config.eab_hmac_key === '')) {
     throw new BadSetting('eab_key_id', printable(config.eab_key_id), 'needs eab_hmac_key as well')
   }

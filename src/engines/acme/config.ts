@@ -1,23 +1,37 @@
 /** The `acme` section of the configuration. */
 import { type Static, Type } from 'typebox'
-import { count, duration, flag, text, texts } from '../../base/config-schema.ts'
+import { count, duration, flag, text } from '../../base/config-schema.ts'
 
 const MINUTE = 60_000
 
 export const acmeConfigSchema = Type.Object(
   {
-    directory: text(
-      '',
-      'The https: URL of the ACME directory of a public certificate authority; empty is off.',
-    ),
+    directory: Type.String({
+      // RFC 8555 §6.1: never without TLS.
+      pattern: '^(https://[^\\s@]+)?$',
+      shape: 'an https:// URL without a password',
+      default: '',
+      description: 'URL of the ACME directory of a public certificate authority; empty is off.',
+    }),
     terms_agreed: flag(
       false,
       'Whether you agree to the terms of that authority; nothing is ordered before.',
     ),
-    email: text('', 'Where the authority may write to; it is told when the account is made.'),
-    hosts: texts(
-      [],
-      'Names of this gateway, and domains with link records, that get a certificate; an entry of several names, with spaces between, is one certificate for all of them.',
+    email: Type.String({
+      // RFC 8555 §7.3: one address, without the header fields that mailto: may have.
+      pattern: '^([^\\s@,?%]+@[^\\s@,?%]+)?$',
+      shape: 'a mail address',
+      default: '',
+      description: 'Where the authority may write to; it is told when the account is made.',
+    }),
+    hosts: Type.Array(
+      Type.String({ pattern: '^[0-9a-z.-]+( [0-9a-z.-]+)*$', shape: 'domains in lower case' }),
+      {
+        default: [],
+        maxItems: 100,
+        description:
+          'Names of this gateway, and domains with link records, that get a certificate; an entry of several names, with spaces between, is one certificate for all of them.',
+      },
     ),
     content_names: flag(
       false,
