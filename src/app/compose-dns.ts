@@ -1,7 +1,10 @@
 /** The dns role: the house's resolver, and what it asks for names of the internet. */
+import { steadyClock } from '../base/ports/clock.ts'
 import { createDns } from '../edges/dns/index.ts'
 import { createDnsUpstream } from '../engines/upstream-dns/index.ts'
+import { createLinks } from '../services/links/index.ts'
 import type { Config } from './config/schema.ts'
+import { linksOptions } from './house-names.ts'
 import { createLog } from './log-lines.ts'
 import type { ComposedRole } from './roles/composed-role.ts'
 import { offerDnsPorts } from './roles/remote-ports.ts'
@@ -20,11 +23,12 @@ export function composeDns(config: Config): ComposedRole {
     config.upstream,
   )
   const routed = config.upstream.routes.map((route) => route.split('=', 1)[0]?.trim() ?? '')
-  const dns = createDns({ log, upstream, tld, routed }, config.dns)
+  const links = createLinks({ upstream, clock: steadyClock, log }, linksOptions(config))
+  const dns = createDns({ log, upstream, links, tld, routed }, config.dns)
   const rpc = createRpcServer(dnsSocket(config.state_dir), offerDnsPorts({ dns, upstream }), log)
 
   return {
-    components: [createRunFolder(config.state_dir, 'dns'), upstream, dns, rpc],
+    components: [createRunFolder(config.state_dir, 'dns'), upstream, links, dns, rpc],
     async listeners() {
       const [first] = dns.listening()
       return first ? { dns: { port: first.port, transport: 'tcp+udp' } } : {}

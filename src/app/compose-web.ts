@@ -7,13 +7,14 @@ import { createTracker } from '../edges/tracker/index.ts'
 import { createStore, storePaths } from '../engines/store/index.ts'
 import { createDiskPart, createHealth } from '../services/health/index.ts'
 import { createLibrary } from '../services/library/index.ts'
+import { createLinks } from '../services/links/index.ts'
 import { createPublisher } from '../services/publish/index.ts'
 import { createResolver } from '../services/resolve/index.ts'
 import { createHoldings } from '../services/swarm/index.ts'
 import { announceHost } from './announce-urls.ts'
 import { composeDoor } from './door.ts'
 import type { Config } from './config/schema.ts'
-import { composeNames } from './house-names.ts'
+import { composeNames, linksOptions } from './house-names.ts'
 import { createLog } from './log-lines.ts'
 import { remoteDhtNode, remoteTorrentEngine } from './roles/remote-ports.ts'
 import type { ComposedRole } from './roles/composed-role.ts'
@@ -69,16 +70,18 @@ export function composeWeb(config: Config): ComposedRole {
   )
   const announceUrls = (localAddress: string | undefined): string[] =>
     tracker.announceUrls(announceHost(localAddress, config.gateway.address), api.port)
+  const names = composeNames(config, log)
+  const links = createLinks({ upstream: names, clock: steadyClock, log }, linksOptions(config))
   const gateway = createGateway(
-    { resolver, library, publisher, log, clock: steadyClock, announceUrls },
+    { resolver, library, publisher, links, log, clock: steadyClock, announceUrls },
     { btlink: config.btlink, uploads },
   )
-  const names = composeNames(config, log)
   const { acme, pki, proxy, ...door } = composeDoor(
     {
       log,
       clock,
       names,
+      links,
       serve: (req, res) => gateway.server.emit('request', req, res),
     },
     config,
@@ -91,6 +94,7 @@ export function composeWeb(config: Config): ComposedRole {
         proxy,
         pki,
         acme,
+        links,
         names.parts,
       ),
       clock,
@@ -120,6 +124,7 @@ export function composeWeb(config: Config): ComposedRole {
           tracker: tracker.stats(),
           proxy: proxy.stats(),
           pki: pki.stats(),
+          links: links.stats(),
           acme: acme.stats(),
           ...(dns.status === 'fulfilled' && dns.value),
           ...(node.status === 'fulfilled' && { dht: node.value.stats }),
@@ -155,6 +160,7 @@ export function composeWeb(config: Config): ComposedRole {
       gateway,
       tracker,
       ...names.components,
+      links,
       pki,
       proxy,
       // The authority asks at the proxy's door.

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { CertAuthority } from '../base/ports/cert-issuer.ts'
 import type { Clock } from '../base/ports/clock.ts'
 import type { DnsUpstream } from '../base/ports/dns-upstream.ts'
+import type { LinkRecords } from '../base/ports/link-records.ts'
 import type { Log } from '../base/ports/log.ts'
 import { createPac } from '../edges/pac/index.ts'
 import { createProxy, type Proxy } from '../edges/proxy/index.ts'
@@ -12,13 +13,14 @@ import { createPki } from '../engines/pki/index.ts'
 import type { Config } from './config/schema.ts'
 import { createLookup } from './house-names.ts'
 import type { Listeners } from './roles/listeners.ts'
-import { boxHosts, createServedHosts } from './served-hosts.ts'
+import { boxHosts, createServedHosts, withLinks } from './served-hosts.ts'
 
 export interface DoorDeps {
   log: Log
   clock: Clock
   /** Ordinary DNS, for other sites. */
   names: Pick<DnsUpstream, 'ask'>
+  links: Pick<LinkRecords, 'find'>
   /** Answers what is for us. */
   serve: (req: IncomingMessage, res: ServerResponse) => void
 }
@@ -30,7 +32,8 @@ export interface Door {
   listeners(): Listeners
 }
 
-export function composeDoor({ log, clock, names, serve }: DoorDeps, config: Config): Door {
+export function composeDoor(deps: DoorDeps, config: Config): Door {
+  const { log, clock, names, links, serve } = deps
   const { tld, gateway_domains, header_timeout, idle_timeout, max_connections } = config.btlink
   const pki = createPki(
     { log, clock, folder: join(config.state_dir, 'pki') },
@@ -47,7 +50,10 @@ export function composeDoor({ log, clock, names, serve }: DoorDeps, config: Conf
   )
   const proxy = createProxy(
     {
-      isServed: (host) => served(host) || acme.serves(host),
+      isServed: withLinks((host) => served(host) || acme.serves(host), {
+        links,
+        trusted: config.pki.link_domains,
+      }),
       serve: (req, res) => {
         // The authority's question comes first: it is about one path of one host, and waits for nobody.
         if (!acme.answer(req, res) && !pac.answer(req, res)) serve(req, res)

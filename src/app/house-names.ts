@@ -12,6 +12,7 @@ import type { DnsUpstream } from '../base/ports/dns-upstream.ts'
 import type { DnsEndpoint, HouseDns } from '../base/ports/house-dns.ts'
 import type { Log } from '../base/ports/log.ts'
 import { createDnsUpstream } from '../engines/upstream-dns/index.ts'
+import type { LinksOptions } from '../services/links/index.ts'
 import type { Config } from './config/schema.ts'
 import type { Lifetime } from './lifecycle.ts'
 import { remoteHouseDns, remoteUpstream } from './roles/remote-ports.ts'
@@ -106,3 +107,11 @@ export function composeNames(config: Config, log: Log): Names {
     stats: async () => ({ dns: await house.stats() }),
   }
 }
+
+/** How both roles read link records. */
+export const linksOptions = ({ btlink, dns, swarm }: Config): LinksOptions => ({
+  tld: btlink.tld,
+  link_records: dns.link_records,
+  local_domains: dns.local_domains,
+  allow_local: swarm.allow_local,
+})

@@ -1,4 +1,5 @@
 /** Hosts that are this box's business, whoever asks by whatever way. */
+import type { LinkRecords } from '../base/ports/link-records.ts'
 
 /** Names of the box below the top-level domain that are no names of content. */
 export const boxHosts = (tld: string): string[] =>
@@ -18,4 +19,31 @@ export function createServedHosts(tld: string, gatewayDomains: readonly string[]
       (root) =>
         host.endsWith(root) && (host.length === root.length || host.at(-root.length - 1) === '.'),
     )
+}
+
+export interface LinkedHosts {
+  links: Pick<LinkRecords, 'find'>
+  /** `pki.link_domains`: these, and what is below them, have certificates of ours. */
+  trusted: readonly string[]
+}
+
+/**
+ * The same, and domains that have a site. Spoken to in TLS only those that a root of ours vouches for:
+ * the others go on to their real host, where they have one.
+ */
+export function withLinks(
+  isOwn: (host: string) => boolean,
+  { links, trusted }: LinkedHosts,
+): (host: string, speech: 'plain' | 'tls', signal: AbortSignal) => boolean | Promise<boolean> {
+  const isTrusted = (host: string) =>
+    trusted.some((domain) => host === domain || host.endsWith(`.${domain}`))
+  return (host, speech, signal) => {
+    if (isOwn(host)) return true
+    if (speech === 'tls' && !isTrusted(host)) return false
+    // While nobody can say, it is an ordinary site.
+    return links.find(host, signal).then(
+      (link) => link !== undefined,
+      () => false,
+    )
+  }
 }

@@ -21,6 +21,7 @@ import type {
   UploadedFile,
 } from '../../src/base/ports/content.ts'
 import type { SiteVersion } from '../../src/base/ports/store.ts'
+import type { SwarmHints } from '../../src/base/ports/torrent-engine.ts'
 
 export const FakeNotFound = declareError('BTL_ERR_RESOLVE_NOT_FOUND', 'no record for %s', 404)
 export const FakeUnreachable = declareError(
@@ -62,6 +63,8 @@ export interface FakeLibrary {
   fails: Map<string, Error | 'never'>
   /** What was asked, in order: `open <ih>`, `resolve <key>`, `available <ih> <index> <start>-<end>`. */
   asked: string[]
+  /** What the last `open` of a torrent said of where to look. */
+  hints: Map<InfoHash, SwarmHints>
   /** Aborts seen by `open` and `available`. */
   aborted: string[]
   uploads: { name: string; files: { path: readonly string[]; bytes: Buffer }[] }[]
@@ -129,6 +132,7 @@ export function createFakeLibrary(folder: string): FakeLibrary {
   const items = new Map<Target, Uint8Array>()
   const fails = new Map<string, Error | 'never'>()
   const asked: string[] = []
+  const hints = new Map<InfoHash, SwarmHints>()
   const aborted: string[] = []
   const uploads: FakeLibrary['uploads'] = []
   const filePath = (infoHash: InfoHash, index: number) => join(folder, infoHash, String(index))
@@ -164,6 +168,7 @@ export function createFakeLibrary(folder: string): FakeLibrary {
   const library: Library = {
     async open(infoHash, options, signal) {
       asked.push(`open ${infoHash}`)
+      if (options?.hints) hints.set(infoHash, options.hints)
       const isKnown = torrents.has(infoHash)
       if (!isKnown && options?.localOnly === true) throw new FakeNotLocal(infoHash)
       await failing(infoHash, signal)
@@ -260,6 +265,7 @@ export function createFakeLibrary(folder: string): FakeLibrary {
     item: (target, value) => void items.set(target, value),
     fails,
     asked,
+    hints,
     aborted,
     uploads,
   }

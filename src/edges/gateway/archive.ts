@@ -94,7 +94,7 @@ export function createServeArchive(content: Content): ServeArchive {
     const sum = createHash('sha1').update(formatPath(path.segments)).digest('hex')
     const etag = `"${view.infoHash}.${format}.${sum}"`
     const headers = siteHeaders(exchange, view, path.segments, path.isFolder)
-    headers.push('ETag', etag, 'Cache-Control', cacheControl(view.key !== undefined))
+    headers.push('ETag', etag, 'Cache-Control', cacheControl(exchange.isMutable))
     if (precondition(exchange.req.headers, { etag }) === 'not-modified') {
       answer(exchange, 304, headers)
       return

@@ -87,9 +87,9 @@ export function createContentChain(
   const serveArchive = createServeArchive(content)
 
   async function view(exchange: Exchange): Promise<SiteView> {
-    const { name, onlyIfCached } = exchange
+    const { name, onlyIfCached, hints } = exchange
     if (name.kind === 'immutable') throw new NotFound(exchange.target.path)
-    return views.view(name, { localOnly: onlyIfCached }, exchange.signal())
+    return views.view(name, { localOnly: onlyIfCached, hints }, exchange.signal())
   }
 
   const formats: Handler = async (exchange) => {

@@ -5,6 +5,11 @@ export const UnknownHost = declareError(
   'this box serves no site under the host "%s"',
   404,
 )
+export const NoLink = declareError(
+  'BTL_ERR_GATEWAY_NO_LINK',
+  'the domain "%s" has no site: no TXT record at _btlink.%s names one',
+  404,
+)
 export const BadPath = declareError('BTL_ERR_GATEWAY_BAD_PATH', 'the path is not right: %s', 400)
 export const NotFound = declareError(
   'BTL_ERR_GATEWAY_NOT_FOUND',

@@ -2,7 +2,9 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { hostOf, type Name } from '../../base/names/index.ts'
+import type { Link } from '../../base/ports/link-records.ts'
 import type { InfoHash } from '../../base/hashes.ts'
+import type { SwarmHints } from '../../base/ports/torrent-engine.ts'
 import { arrivedByProxy, closeSignal, errorResponse, type RequestTarget } from '../http/index.ts'
 
 export interface Exchange {
@@ -12,6 +14,10 @@ export interface Exchange {
   readonly name: Name
   /** What site hosts end in here, with the port: `btlink.localhost:42080`. */
   readonly rootAuthority: string
+  /** Beside the torrent, where a link record led to it. */
+  readonly hints: SwarmHints | undefined
+  /** Whether the host may show something else tomorrow. */
+  readonly isMutable: boolean
   readonly isHead: boolean
   readonly onlyIfCached: boolean
   /** Empty where the request has no query. */
@@ -25,11 +31,14 @@ export type Handler = (exchange: Exchange) => Promise<boolean> | boolean
 
 const NO_QUERY = new URLSearchParams()
 
+export const isOnlyIfCached = ({ headers }: IncomingMessage): boolean =>
+  headers['cache-control']?.includes('only-if-cached') ?? false
+
 export function createExchange(
   req: IncomingMessage,
   res: ServerResponse,
   target: RequestTarget,
-  place: { name: Name; rootAuthority: string },
+  place: { name: Name; rootAuthority: string; link?: Link },
 ): Exchange {
   let signal: AbortSignal | undefined
   return {
@@ -38,8 +47,10 @@ export function createExchange(
     target,
     name: place.name,
     rootAuthority: place.rootAuthority,
+    hints: place.link?.hints,
+    isMutable: place.link !== undefined || place.name.kind === 'key',
     isHead: req.method === 'HEAD',
-    onlyIfCached: req.headers['cache-control']?.includes('only-if-cached') ?? false,
+    onlyIfCached: isOnlyIfCached(req),
     query: target.query === undefined ? NO_QUERY : new URLSearchParams(target.query),
     signal: () => (signal ??= closeSignal(res)),
   }

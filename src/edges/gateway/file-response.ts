@@ -179,7 +179,7 @@ export function createServeFile(content: Content, ready: ReadyAnswers): ServeFil
       ...(modified !== undefined && { lastModifiedMs: modified }),
     }
     const headers = siteHeaders(exchange, view, file.path)
-    headers.push('ETag', validators.etag, 'Cache-Control', cacheControl(view.key !== undefined))
+    headers.push('ETag', validators.etag, 'Cache-Control', cacheControl(exchange.isMutable))
     if (statusCode === 200) {
       const verdict = precondition(req.headers, validators)
       if (verdict === 'failed') throw new PreconditionFailed()

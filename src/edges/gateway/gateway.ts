@@ -20,8 +20,9 @@ import {
 import { createContentChain } from './chain.ts'
 import type { GatewayConfig, ProxyConfig } from './config.ts'
 import { corsHeaders } from './content-headers.ts'
-import { BadProxyList, Busy } from './errors.ts'
-import { answer, answerError, createExchange } from './exchange.ts'
+import { BadProxyList, Busy, UnknownHost } from './errors.ts'
+import { answer, answerError, createExchange, isOnlyIfCached } from './exchange.ts'
+import { findLink, type Links } from './linked-site.ts'
 import type { AnnounceUrls } from './links.ts'
 import { createPlaces, type Place } from './places.ts'
 import { rootRoutes, type RootRequest } from './root-routes.ts'
@@ -33,6 +34,8 @@ export interface GatewayDeps {
   log: Log
   /** One that nobody sets: pages are remembered by it. */
   clock: Clock
+  /** Sites of ordinary domains; without them only names under the top-level domain have some. */
+  links?: Links
   /** Announce addresses put into magnets and torrent files. */
   announceUrls?: AnnounceUrls
 }
@@ -107,15 +110,28 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
     } else if (statusCode > 500) log.info({ ...fields, statusCode }, 'a request went unanswered')
   }
 
+  async function linkedSite(
+    req: IncomingMessage,
+    res: ServerResponse,
+    { domain, rootAuthority }: Extract<Place, { kind: 'domain' }>,
+  ) {
+    if (!deps.links) throw new UnknownHost(domain)
+    const onlyIfCached = isOnlyIfCached(req)
+    const link = await findLink(deps.links, domain, { res, onlyIfCached })
+    return { name: link.name, rootAuthority, link }
+  }
+
   async function serveSite(
     req: IncomingMessage,
     res: ServerResponse,
-    what: { target: RootRequest['target']; place: Extract<Place, { kind: 'site' }> },
+    what: { target: RootRequest['target']; place: Extract<Place, { kind: 'site' | 'domain' }> },
   ): Promise<void> {
     counts.active++
     try {
       if (counts.active > btlink.max_requests) throw new Busy(btlink.max_requests)
-      await chain.handle(createExchange(req, res, what.target, what.place))
+      const { target, place } = what
+      const site = place.kind === 'site' ? place : await linkedSite(req, res, place)
+      await chain.handle(createExchange(req, res, target, site))
     } catch (error) {
       // Pages of other origins may read why, as they may read content.
       fail(req, res, error, corsHeaders())
@@ -131,7 +147,7 @@ export function createGateway(deps: GatewayDeps, config: GatewayConfig): Gateway
       if (chain.ready.answer(req, res)) return
       const target = requestTarget(req, proxies)
       const place = places(target.authority)
-      if (place.kind === 'site') {
+      if (place.kind === 'site' || place.kind === 'domain') {
         void serveSite(req, res, { target, place })
         return
       }

@@ -59,7 +59,13 @@ export function createItemHandler(
     )
     const { type, body } = convert(item, format)
     const etag = format === 'raw' ? `"${name.target}"` : `"${name.target}.${format}"`
-    const headers = ['ETag', etag, 'Cache-Control', cacheControl(false), ...corsHeaders()]
+    const headers = [
+      'ETag',
+      etag,
+      'Cache-Control',
+      cacheControl(exchange.isMutable),
+      ...corsHeaders(),
+    ]
     headers.push('X-Content-Type-Options', 'nosniff')
     const verdict = precondition(req.headers, { etag })
     if (verdict === 'failed') throw new PreconditionFailed()

@@ -7,6 +7,8 @@ export type Place =
   | { kind: 'site'; name: Name; rootAuthority: string }
   | { kind: 'root'; rootAuthority: string }
   | { kind: 'redirect'; authority: string }
+  /** Some other domain, lower case: its link record says which site. */
+  | { kind: 'domain'; domain: string; rootAuthority: string }
 
 export interface PlaceOptions {
   tld: string
@@ -17,6 +19,8 @@ export interface PlaceOptions {
 
 // Hosts come from outside: enough for a household's tabs, small enough to forget floods.
 const MAX_REMEMBERED = 4096
+// RFC 1035 §2.3.4, in characters as written.
+const MAX_HOST = 253
 
 /** Host and `:port` of an authority, brackets kept. */
 function splitPort(authority: string): [host: string, port: string] {
@@ -30,8 +34,10 @@ const bareAddress = (host: string): string =>
 const isLoopback = (host: string): boolean =>
   host === 'localhost' || host.startsWith('127.') || host === '[::1]'
 
-/** Root pages outside the top-level domain: names and addresses of the box itself. */
-function ownPlace(authority: string, { tld, gatewayDomains }: PlaceOptions): Place | undefined {
+const DOMAIN = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)+$/
+
+/** Outside the top-level domain: names and addresses of the box itself, and domains of others. */
+function otherPlace(authority: string, { tld, gatewayDomains }: PlaceOptions): Place | undefined {
   const [written, port] = splitPort(authority.toLowerCase())
   const host = written.endsWith('.') ? written.slice(0, -1) : written
   // Browsers resolve `*.localhost` to the machine itself, so sites work there with no set-up at all.
@@ -39,15 +45,19 @@ function ownPlace(authority: string, { tld, gatewayDomains }: PlaceOptions): Pla
   if (gatewayDomains.includes(host)) return { kind: 'root', rootAuthority: `${tld}.${host}${port}` }
   // Nothing can be put before an address: links lead to plain names, which proxy or DNS bring here.
   if (isIP(bareAddress(host)) !== 0) return { kind: 'root', rootAuthority: tld }
-  return undefined
+  if (host.length > MAX_HOST || !DOMAIN.test(host)) return undefined
+  // Whoever came without proxy and DNS of ours reaches names below a public gateway domain only.
+  const [gateway] = gatewayDomains
+  const rootAuthority = gateway === undefined ? tld : `${tld}.${gateway}${port}`
+  return { kind: 'domain', domain: host, rootAuthority }
 }
 
 function readPlace(authority: string, options: PlaceOptions): Place {
   const host = parseHost(authority, { tld: options.tld, compatBt: options.redirectBt })
   if (host.kind === 'redirect') return { kind: 'redirect', authority: host.host }
   if (host.kind === 'none') {
-    const own = ownPlace(authority, options)
-    if (own) return own
+    const other = otherPlace(authority, options)
+    if (other) return other
     throw new UnknownHost(authority.slice(0, 100).replace(/[^\x21-\x7e]/g, '?'))
   }
   const [, port] = splitPort(authority)
@@ -60,7 +70,7 @@ function readPlace(authority: string, options: PlaceOptions): Place {
 
 /**
  * @returns authority (host with port, any case) to place
- * @throws BadName (400) for a malformed name, UnknownHost (404) for a host that is not ours
+ * @throws BadName (400) for a malformed name, UnknownHost (404) for what is no host of ours and no domain
  */
 export function createPlaces(options: PlaceOptions): (authority: string) => Place {
   const known = new Map<string, Place>()

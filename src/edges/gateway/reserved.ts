@@ -81,10 +81,9 @@ export function createReservedHandler(parts: ReservedParts): Handler {
   const webSeeds = createWebSeedFiles()
 
   function json(exchange: Exchange, body: string, view?: SiteView): void {
-    const isMutable = exchange.name.kind === 'key'
     const headers = view ? siteHeaders(exchange, view, []) : corsHeaders()
     headers.push('Content-Type', 'application/json')
-    headers.push('Cache-Control', isMutable ? 'no-cache' : 'public, max-age=300')
+    headers.push('Cache-Control', exchange.isMutable ? 'no-cache' : 'public, max-age=300')
     answer(exchange, 200, headers, body)
   }
 
@@ -108,7 +107,8 @@ export function createReservedHandler(parts: ReservedParts): Handler {
   function servePad(exchange: Exchange, view: SiteView, pad: TorrentFile): void {
     if (pad.length > MAX_PAD_BYTES) throw new NotFound(exchange.target.path)
     const headers = siteHeaders(exchange, view, [])
-    headers.push('Content-Type', 'application/octet-stream', 'Cache-Control', cacheControl(false))
+    headers.push('Content-Type', 'application/octet-stream')
+    headers.push('Cache-Control', cacheControl(exchange.isMutable))
     answer(exchange, 200, headers, Buffer.alloc(pad.length))
   }
 

@@ -3,6 +3,7 @@ import type { InfoHash } from '../../base/hashes.ts'
 import type { Clock } from '../../base/ports/clock.ts'
 import type { Library, LinkResolver, OpenTorrent, Resolution } from '../../base/ports/content.ts'
 import { nameKey } from '../../base/bep44.ts'
+import type { SwarmHints } from '../../base/ports/torrent-engine.ts'
 import type { ImmutableName, KeyName, Name } from '../../base/names/index.ts'
 import { within } from './deadline.ts'
 import { Timeout } from './errors.ts'
@@ -29,11 +30,17 @@ export interface SiteView {
   readonly validUntil: number
 }
 
+export interface ViewOptions {
+  localOnly: boolean
+  /** Where to look for the torrent besides. */
+  hints: SwarmHints | undefined
+}
+
 export interface SiteViews {
   /** @throws errors of resolver and library; Timeout (504) after `wait_timeout` */
   view(
     name: Exclude<Name, ImmutableName>,
-    options: { localOnly: boolean },
+    options: ViewOptions,
     signal: AbortSignal,
   ): Promise<SiteView>
   /** A view that is still valid, without waiting. */
@@ -94,18 +101,19 @@ export function createSiteViews(
 
   async function look(
     name: Exclude<Name, ImmutableName>,
-    localOnly: boolean,
+    { localOnly, hints }: ViewOptions,
     signal: AbortSignal,
   ): Promise<SiteView> {
+    const more = { localOnly, ...(hints && { hints }) }
     if (name.kind === 'infohash') {
-      const torrent = await library.open(name.infoHash, { localOnly }, signal)
+      const torrent = await library.open(name.infoHash, more, signal)
       const validUntil = clock.now() + REOPEN_MS
       return { infoHash: name.infoHash, torrent, prepared: prepare(torrent), validUntil }
     }
     const resolution = await resolver.resolve(name.publicKey, name.salt, { localOnly }, signal)
     const { infoHash } = resolution
     const site = { publicKey: name.publicKey, salt: name.salt }
-    const torrent = await library.open(infoHash, { localOnly, site }, signal)
+    const torrent = await library.open(infoHash, { ...more, site }, signal)
     const validUntil = clock.now() + RESOLVED_MS
     return { infoHash, torrent, prepared: prepare(torrent), key: name, resolution, validUntil }
   }
@@ -117,13 +125,13 @@ export function createSiteViews(
 
   return {
     current,
-    async view(name, { localOnly }, signal) {
+    async view(name, options, signal) {
       const known = current(name)
       if (known) return known
       const what = name.kind === 'infohash' ? 'this torrent' : 'this name or its torrent'
       const late = () => new Timeout(what, waitTimeoutMs / 1000)
       const view = await within({ ms: waitTimeoutMs, signal, late }, async (inner) =>
-        look(name, localOnly, inner),
+        look(name, options, inner),
       )
       remember(views, viewKey(name), view, MAX_VIEWS)
       return view

@@ -56,7 +56,7 @@ export function createServeTree(
 
   function redirect(exchange: Exchange, view: SiteView, statusCode: number, location: string) {
     const headers = siteHeaders(exchange, view, [])
-    headers.push('Cache-Control', cacheControl(view.key !== undefined), 'Location', location)
+    headers.push('Cache-Control', cacheControl(exchange.isMutable), 'Location', location)
     answer(exchange, statusCode, headers)
   }
 

@@ -33,3 +33,13 @@ export function createArrivals(): Arrivals {
     },
   }
 }
+
+/**
+ * @param host lower case, without port and trailing dot
+ * @param speech what the client will speak: HTTP, or TLS with the host, for which it wants a certificate
+ */
+export type IsServed = (
+  host: string,
+  speech: 'plain' | 'tls',
+  signal: AbortSignal,
+) => boolean | Promise<boolean>

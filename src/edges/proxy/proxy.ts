@@ -7,7 +7,7 @@ import { messageOf, printable } from '../../base/errors.ts'
 import type { Component, Stats } from '../../base/ports/component.ts'
 import type { Log } from '../../base/ports/log.ts'
 import { closeSignal, describeError, refuseSocket } from '../http/index.ts'
-import { type Arrival, createArrivals } from './arrival.ts'
+import { type Arrival, createArrivals, type IsServed } from './arrival.ts'
 import { parseAuthority } from './authority.ts'
 import type { ProxyOptions } from './config.ts'
 import { type Connect, createDialer, type Lookup } from './dial.ts'
@@ -27,10 +27,10 @@ import { createTunnels } from './tunnels.ts'
 export interface ProxyDeps extends TlsDeps {
   /**
    * Whether the gateway answers for that host: anything under the top-level domain, sound or not, so
-   * that it can say what is wrong; its own names; domains with a link record.
-   * @param host lower case, without port and trailing dot
+   * that it can say what is wrong; its own names; domains with a link record, by `tls` only those that
+   * a root certificate vouches for.
    */
-  isServed: (host: string, signal: AbortSignal) => boolean | Promise<boolean>
+  isServed: IsServed
   /** The gateway: `gateway.server.emit('request', req, res)`, after what answers on every host. */
   serve(req: IncomingMessage, res: ServerResponse): void
   /** Resolves names of other sites; our own resolver, so that they are not asked outside. */

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { printable } from '../../base/errors.ts'
 import { UpgradeRefused } from '../http/index.ts'
-import type { Arrival } from './arrival.ts'
+import type { Arrival, IsServed } from './arrival.ts'
 import { parseAuthority, writeAuthority } from './authority.ts'
 import type { Dialer } from './dial.ts'
 import { BadMethod, BadTarget, ForeignClient, Loop, Nested } from './errors.ts'
@@ -12,7 +12,7 @@ import { isPublicAddress } from './public-address.ts'
 import type { Shares } from './shares.ts'
 
 export interface RequestDeps {
-  isServed: (host: string, signal: AbortSignal) => boolean | Promise<boolean>
+  isServed: IsServed
   /** Answers a request for a host of ours. */
   serve: (req: IncomingMessage, res: ServerResponse, arrival: Arrival) => void | Promise<void>
   dialer: Dialer
@@ -66,7 +66,7 @@ export function createRequests(deps: RequestDeps, options: RequestOptions): Requ
       const authority = match?.[1] ?? ''
       const target = parseAuthority(authority, DEFAULT_PORT)
       if (match === null || target === undefined) throw new BadTarget(printable(url, 100))
-      if (await deps.isServed(target.host, signal)) {
+      if (await deps.isServed(target.host, 'plain', signal)) {
         await serve(req, res, arrival)
         return
       }

@@ -1,6 +1,6 @@
 /** CONNECT, whoever carries it: a stream is joined to another site, or becomes a connection of our own. */
 import type { Duplex } from 'node:stream'
-import type { Arrival } from './arrival.ts'
+import type { Arrival, IsServed } from './arrival.ts'
 import type { Authority } from './authority.ts'
 import type { Dialer } from './dial.ts'
 import { ForeignClient, Nested } from './errors.ts'
@@ -9,9 +9,10 @@ import { relay } from './relay.ts'
 import type { Shares } from './shares.ts'
 
 const HALF_OPEN_MS = 30_000
+const PLAIN_PORT = 80
 
 export interface TunnelDeps {
-  isServed: (host: string, signal: AbortSignal) => boolean | Promise<boolean>
+  isServed: IsServed
   dialer: Dialer
   shares: Shares
   /** Takes over a stream that leads to ourselves. */
@@ -50,7 +51,9 @@ export function createTunnels(deps: TunnelDeps, options: TunnelOptions): Tunnels
         accept()
         deps.take(stream, { ...arrival, inside: target })
       }
-      if (await deps.isServed(target.host, signal)) {
+      // Only to port 80 do browsers speak without TLS: ws:.
+      const speech = target.port === PLAIN_PORT ? 'plain' : 'tls'
+      if (await deps.isServed(target.host, speech, signal)) {
         ourselves()
         return
       }

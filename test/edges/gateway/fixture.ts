@@ -8,6 +8,7 @@ import {
   createGateway,
   type BtlinkConfig,
   type Gateway,
+  type GatewayDeps,
   type UploadsConfig,
 } from '../../../src/edges/gateway/index.ts'
 import {
@@ -40,12 +41,22 @@ export interface Fixture extends FakeLibrary {
 
 export async function startGateway(
   t: Cleanup,
-  config: { btlink?: Partial<BtlinkConfig>; uploads?: Partial<UploadsConfig> } = {},
+  config: {
+    btlink?: Partial<BtlinkConfig>
+    uploads?: Partial<UploadsConfig>
+    links?: GatewayDeps['links']
+  } = {},
   trackers: string[] = [],
 ): Promise<Fixture> {
   const fake = createFakeLibrary(await tempFolder(t, 'btl-gateway'))
   const gateway = createGateway(
-    { ...fake, log: silentLog, clock: systemClock, announceUrls: () => trackers },
+    {
+      ...fake,
+      log: silentLog,
+      clock: systemClock,
+      announceUrls: () => trackers,
+      ...(config.links && { links: config.links }),
+    },
     {
       btlink: { ...Value.Create(btlinkConfigSchema), ...config.btlink },
       proxy: { ...Value.Create(proxyConfigSchema), address: '127.0.0.1', http_port: 0 },
