@@ -1,8 +1,10 @@
 /** `btlinkd serve` without a role: all roles as children of this process. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { codeOf, messageOf } from '../../base/errors.ts'
 import type { Config } from '../config/schema.ts'
 import { createLog } from '../log-lines.ts'
+import { createRunFolder } from '../run-folder.ts'
 import { rolesOf } from '../serve-args.ts'
 import type { StartMessage } from './role.ts'
 import { createSupervisor } from './supervisor.ts'
@@ -43,6 +45,14 @@ export async function serveSupervised(args: readonly string[]): Promise<number> 
   const config = await loadInChild(args)
   if (typeof config === 'number') return config
   const log = createLog('serve', config.log)
+  const folder = createRunFolder(config.state_dir, 'serve')
+  try {
+    // Held here as well as by each role, so that a second daemon says so once.
+    await folder.start(new AbortController().signal)
+  } catch (error) {
+    log.error({ code: codeOf(error) ?? 'none', error: messageOf(error) }, 'cannot start')
+    return 1
+  }
   const supervisor = createSupervisor(rolesOf(config), {
     spawn: (role, isRestart) => forkRole(role, { config, isRestart }, args),
     log,
@@ -60,6 +70,7 @@ export async function serveSupervised(args: readonly string[]): Promise<number> 
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
   const code = await supervisor.run()
+  await folder.stop()
   log.info({ code }, 'stopped')
   return code
 }
