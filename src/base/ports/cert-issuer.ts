@@ -34,6 +34,14 @@ export interface RootCertificate {
   notAfter: number
 }
 
+/** Ordinary domains, with link records, whose sites get https from a root of their own. */
+export interface LinkDomains {
+  /** Named in the configuration. */
+  configured: readonly string[]
+  /** Named by the owner since, and kept beside the authorities. */
+  stated: readonly string[]
+}
+
 /** Certificates for the hosts this box serves. A disk that fails is an error of the call, never of `start`. */
 export interface CertIssuer extends Component {
   /**
@@ -49,7 +57,9 @@ export interface CertIssuer extends Component {
    * addresses: the root forbids them, and with one in it clients would refuse the names as well.
    */
   fallback(signal?: AbortSignal): Promise<Leaf>
-  /** @throws BTL_ERR_PKI_NO_AUTHORITY for `links` while no link domain is configured */
+  /** Whether a host, lower case without trailing dot, is one that `leaf` makes certificates for. */
+  vouchesFor(host: string): boolean
+  /** @throws BTL_ERR_PKI_NO_AUTHORITY for `links` while there is no link domain */
   root(realm?: Realm, signal?: AbortSignal): Promise<RootCertificate>
   stats(): Stats
 }
@@ -76,4 +86,17 @@ export interface CertAuthority extends CertIssuer {
   ): Promise<string>
   /** Puts an exported authority in force, so that several boxes share one root. */
   importAuthority(text: string, passphrase: string, signal?: AbortSignal): Promise<RootCertificate>
+  linkDomains(signal?: AbortSignal): Promise<LinkDomains>
+  /**
+   * Gives domains https. The second root is made for them; where one does not vouch for all, another
+   * replaces it, which every device has to trust anew.
+   * @throws BTL_ERR_PKI_BAD_SETTING, BTL_ERR_PKI_TOO_MANY_DOMAINS
+   */
+  addLinkDomains(domains: readonly string[], signal?: AbortSignal): Promise<RootCertificate>
+  /**
+   * Takes https from domains that the owner had named, without `domains` from all of them. With the
+   * last one go the second root, those before it and their keys, for ever.
+   * @throws BTL_ERR_PKI_CONFIGURED_DOMAIN for those of the configuration
+   */
+  removeLinkDomains(domains?: readonly string[], signal?: AbortSignal): Promise<LinkDomains>
 }

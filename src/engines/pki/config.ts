@@ -30,7 +30,7 @@ export const pkiConfigSchema = Type.Object(
     ),
     link_domains: texts(
       [],
-      'Domains with link records that get https from a second root certificate of their own; empty is none. Fixed when that root is made.',
+      'Domains with link records that get https from a second root certificate of their own, beside those of `btlinkd ca link-domains on`; empty is none. Fixed when that root is made.',
     ),
   },
   { additionalProperties: false },

@@ -56,4 +56,14 @@ export const WeakPassphrase = declareError(
   'a passphrase has %s to %s characters, this one has %s',
   400,
 )
+export const TooManyDomains = declareError(
+  'BTL_ERR_PKI_TOO_MANY_DOMAINS',
+  '%s link domains are more than the %s that fit in one root',
+  400,
+)
+export const ConfiguredDomain = declareError(
+  'BTL_ERR_PKI_CONFIGURED_DOMAIN',
+  '%s stands in pki.link_domains of the configuration: take it out there',
+  409,
+)
 export const BadSetting = declareError('BTL_ERR_PKI_BAD_SETTING', 'pki.%s: "%s" %s', 400)

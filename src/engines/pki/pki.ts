@@ -1,6 +1,6 @@
 /** Certificates for the sites of the house: puts the parts of this room together behind `CertAuthority`. */
 import { join } from 'node:path'
-import { messageOf } from '../../base/errors.ts'
+import { messageOf, printable } from '../../base/errors.ts'
 import type { CertAuthority, Realm } from '../../base/ports/cert-issuer.ts'
 import type { Clock } from '../../base/ports/clock.ts'
 import type { Health } from '../../base/ports/component.ts'
@@ -8,12 +8,13 @@ import type { Log } from '../../base/ports/log.ts'
 import { type Authority, type AuthorityFiles, readAuthority } from './authority.ts'
 import { openBundle, sealBundle } from './bundle.ts'
 import type { PkiOptions } from './config.ts'
-import { BadBundle, ForeignName, NoAuthority, NotReady } from './errors.ts'
+import { BadBundle, ConfiguredDomain, ForeignName, NoAuthority, NotReady } from './errors.ts'
+import { createLinkDomains } from './link-domains.ts'
 import { createLeafMaker, newLeafKey } from './leaf-maker.ts'
 import { checkPermitted, createLeaves, type Leaves } from './leaves.ts'
 import { createRealm, type RealmKeeper } from './realm.ts'
 import { rootCertificate } from './root-certificate.ts'
-import { canonicalHost, createServedHosts, isWithin } from './served-hosts.ts'
+import { canonicalHost, checkDomain, createServedHosts, isWithin } from './served-hosts.ts'
 import { createShelf } from './shelf.ts'
 import { DAY_MS, dayOf, soundTime } from '../../base/sound-time.ts'
 
@@ -29,10 +30,20 @@ const WARN_MS = 180 * DAY_MS
 const MAX_HOST = 254
 const MAX_ISSUED_HOSTS = 100
 
+const vouches = ({ permitted }: Authority, host: string): boolean =>
+  permitted.some((subtree) => isWithin(host, subtree))
+
 /** @throws BTL_ERR_PKI_BAD_SETTING for names no root may vouch for */
 export function createPki(deps: PkiDeps, options: PkiOptions): CertAuthority {
   const { log, clock, folder } = deps
-  const served = createServedHosts(options)
+  const domains = createLinkDomains({
+    file: join(folder, 'link-domains'),
+    log,
+    clock,
+    configured: options.link_domains,
+    check: (domain) => checkDomain('link_domains', domain, options.tld),
+  })
+  const served = createServedHosts(options, domains.all)
   let leaves: Leaves | undefined
   let refused = 0
 
@@ -42,7 +53,7 @@ export function createPki(deps: PkiDeps, options: PkiOptions): CertAuthority {
       shelf: createShelf(join(folder, place), log),
       log,
       clock,
-      permitted: served.permitted(realm),
+      permitted: () => served.permitted(realm),
       onReplaced: () => leaves?.clear(),
     })
   }
@@ -105,9 +116,11 @@ export function createPki(deps: PkiDeps, options: PkiOptions): CertAuthority {
       if (known.failure !== undefined) faults.push([60, known.failure])
       const missing = served
         .permitted(realm)
-        .filter((name) => known.authority?.permitted.includes(name) === false)
+        .filter((name) => known.authority && !vouches(known.authority, name))
       if (missing.length > 0) faults.push([80, `no root vouches for ${missing.join(', ')} yet`])
     }
+    const unread = domains.failure()
+    if (unread !== undefined) faults.push([60, unread])
     if (faults.length === 0) return { status: 'ok', score: 100 }
     const score = Math.min(...faults.map(([score]) => score))
     return { status: 'degraded', score, detail: faults.map(([, detail]) => detail).join('; ') }
@@ -118,6 +131,7 @@ export function createPki(deps: PkiDeps, options: PkiOptions): CertAuthority {
     async start(signal) {
       signal.throwIfAborted()
       leaves = createLeaves(options, newLeafKey(), clock)
+      await domains.load()
       for (const realm of ['names', 'links'] as const) {
         if (served.permitted(realm).length === 0) continue
         // The log has it: the box serves http without, and the next handshake tries again.
@@ -133,6 +147,7 @@ export function createPki(deps: PkiDeps, options: PkiOptions): CertAuthority {
       signal?.throwIfAborted()
       const cached = host.length <= MAX_HOST ? started().cached(canonicalHost(host)) : undefined
       if (cached) return cached
+      await domains.load()
       const found = find(host)
       const authority = await realms[found.realm].authority()
       signal?.throwIfAborted()
@@ -147,8 +162,19 @@ export function createPki(deps: PkiDeps, options: PkiOptions): CertAuthority {
       )
       return started().fallback(names, authority)
     },
+    vouchesFor(host) {
+      try {
+        const { realm } = served.find(host)
+        const { authority } = realms[realm].held()
+        // A link domain has a real host to go to where we cannot speak for it.
+        return authority ? vouches(authority, host) : realm === 'names'
+      } catch {
+        return false
+      }
+    },
     async root(realm = 'names', signal) {
       signal?.throwIfAborted()
+      await domains.load()
       return rootCertificate(await realms[realm].authority())
     },
     stats() {
@@ -166,6 +192,7 @@ export function createPki(deps: PkiDeps, options: PkiOptions): CertAuthority {
       if (hosts.length === 0 || hosts.length > MAX_ISSUED_HOSTS) {
         throw new ForeignName(`${hosts.length} hosts`, `1 to ${MAX_ISSUED_HOSTS} fit in one`)
       }
+      await domains.load()
       const all = hosts.map(find)
       const [first] = all
       const stranger = all.find(({ realm }) => realm !== first?.realm)
@@ -183,6 +210,7 @@ export function createPki(deps: PkiDeps, options: PkiOptions): CertAuthority {
     },
     async rotate(realm, signal) {
       signal?.throwIfAborted()
+      await domains.load()
       return rootCertificate(await realms[realm].renew())
     },
     async former(realm, signal) {
@@ -207,8 +235,36 @@ export function createPki(deps: PkiDeps, options: PkiOptions): CertAuthority {
       signal?.throwIfAborted()
       const { realm, files } = await openBundle(text, passphrase)
       signal?.throwIfAborted()
+      await domains.load()
       checkImported(realm, files)
       return rootCertificate(await realms[realm].replace(files))
+    },
+    async linkDomains(signal) {
+      signal?.throwIfAborted()
+      await domains.load()
+      return domains.parts()
+    },
+    async addLinkDomains(added, signal) {
+      signal?.throwIfAborted()
+      await domains.state((stated) => [...stated, ...added])
+      const authority = await realms.links.authority()
+      const isWhole = served.permitted('links').every((domain) => vouches(authority, domain))
+      return rootCertificate(isWhole ? authority : await realms.links.renew())
+    },
+    async removeLinkDomains(removed, signal) {
+      signal?.throwIfAborted()
+      await domains.load()
+      const { configured } = domains.parts()
+      const fixed = (removed ?? configured).filter((domain) => configured.includes(domain))
+      if (fixed.length > 0) throw new ConfiguredDomain(fixed.join(', '))
+      await domains.state((stated) => {
+        const stranger = removed?.find((domain) => !stated.includes(domain))
+        if (stranger !== undefined) throw new NoAuthority(printable(stranger, 100))
+        return removed === undefined ? [] : stated.filter((domain) => !removed.includes(domain))
+      })
+      leaves?.clear()
+      if (domains.all().length === 0) await realms.links.remove()
+      return domains.parts()
     },
   }
 }

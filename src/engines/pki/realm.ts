@@ -19,6 +19,8 @@ export interface RealmKeeper {
   renew(): Promise<Authority>
   /** Puts one that was made elsewhere in force, unless it is already. */
   replace(files: AuthorityFiles): Promise<Authority>
+  /** Removes all of them with their keys for ever. */
+  remove(): Promise<void>
   /** The one in memory and why there is none; asks no disk. */
   held(): { authority?: Authority; failure?: string }
 }
@@ -29,7 +31,7 @@ interface RealmDeps {
   log: Log
   clock: Clock
   /** What a new root may vouch for; empty where the realm is off. */
-  permitted: readonly string[]
+  permitted: () => readonly string[]
   /** Another authority is in force from now on. */
   onReplaced(): void
 }
@@ -42,7 +44,7 @@ export function createRealm(deps: RealmDeps): RealmKeeper {
   let lastTurn: Promise<unknown> = Promise.resolve()
 
   /** One at a time: what was read before a change must not be kept after it. */
-  function inTurn(work: () => Promise<Authority>): Promise<Authority> {
+  function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
     const turn = lastTurn.then(work)
     lastTurn = turn.catch(() => undefined)
     return turn
@@ -65,10 +67,13 @@ export function createRealm(deps: RealmDeps): RealmKeeper {
 
   async function make(after: number): Promise<Authority> {
     const title = realm === 'names' ? 'btlink' : 'btlink links'
-    const files = makeAuthority(title, permitted, soundTime(clock).now)
+    const files = makeAuthority(title, permitted(), soundTime(clock).now)
     await shelf.add(files, after)
     const made = readAuthority(files)
-    log.info({ realm, root: made.rootName, permitted }, 'made a certificate authority')
+    log.info(
+      { realm, root: made.rootName, permitted: made.permitted },
+      'made a certificate authority',
+    )
     return keep(made)
   }
 
@@ -93,7 +98,7 @@ export function createRealm(deps: RealmDeps): RealmKeeper {
   const notReady = (error: unknown) => new NotReady(messageOf(error), { cause: error })
 
   function checkOn(): void {
-    if (permitted.length === 0) throw new NoAuthority(realm)
+    if (permitted().length === 0) throw new NoAuthority(realm)
   }
 
   function checkEnd(authority: Authority): Authority {
@@ -136,6 +141,14 @@ export function createRealm(deps: RealmDeps): RealmKeeper {
         await shelf.add(files, await shelf.newest())
         return keep(authority)
       })
+    },
+    async remove() {
+      await inTurn(async () => {
+        await shelf.clear()
+        current = undefined
+        failure = undefined
+      })
+      deps.onReplaced()
     },
     held: () => ({
       ...(current && { authority: current }),

@@ -36,23 +36,28 @@ export function canonicalHost(host: string): string {
   return lower.endsWith('.') ? lower.slice(0, -1) : lower
 }
 
-function checkDomains(key: 'box_names' | 'link_domains', domains: readonly string[], tld: string) {
-  for (const domain of domains) {
-    const fail = (fault: string) => {
-      throw new BadSetting(key, printable(domain), fault)
-    }
-    if (!DOMAIN.test(domain) || isIP(domain) !== 0) fail('is not a domain in lower case')
-    if (isWithin(domain, tld)) fail(`is within .${tld}, which needs no entry`)
-    // The root would vouch for a whole top-level domain.
-    if (!domain.includes('.')) fail('is a top-level domain')
+/** @throws BadSetting for what no root may vouch for */
+export function checkDomain(key: 'box_names' | 'link_domains', domain: string, tld: string): void {
+  const fail = (fault: string) => {
+    throw new BadSetting(key, printable(domain), fault)
   }
-  return domains
+  if (!DOMAIN.test(domain) || isIP(domain) !== 0) fail('is not a domain in lower case')
+  if (isWithin(domain, tld)) fail(`is within .${tld}, which needs no entry`)
+  // The root would vouch for a whole top-level domain.
+  if (!domain.includes('.')) fail('is a top-level domain')
 }
 
-export function createServedHosts(options: PkiOptions): ServedHosts {
-  const { tld } = options
-  const boxNames = checkDomains('box_names', options.box_names, tld)
-  const linkDomains = checkDomains('link_domains', options.link_domains, tld)
+/**
+ * @param linkDomains as they are now
+ * @throws BadSetting
+ */
+export function createServedHosts(
+  options: PkiOptions,
+  linkDomains: () => readonly string[],
+): ServedHosts {
+  const { tld, box_names: boxNames } = options
+  for (const domain of boxNames) checkDomain('box_names', domain, tld)
+  for (const domain of options.link_domains) checkDomain('link_domains', domain, tld)
   const reserved = new Set(options.reserved_hosts)
 
   function namesOf(host: string): string[] {
@@ -83,11 +88,11 @@ export function createServedHosts(options: PkiOptions): ServedHosts {
       if (reserved.has(host)) return { realm: 'names', host, names: [host] }
       if (isWithin(host, tld)) return { realm: 'names', host, names: namesOf(host) }
       if (boxNames.includes(host)) return { realm: 'names', host, names: [host] }
-      if (DOMAIN.test(host) && linkDomains.some((domain) => isWithin(host, domain))) {
+      if (DOMAIN.test(host) && linkDomains().some((domain) => isWithin(host, domain))) {
         return { realm: 'links', host, names: [host] }
       }
       throw refuse(`it is not under .${tld}`)
     },
-    permitted: (realm) => (realm === 'names' ? [tld, ...boxNames] : linkDomains),
+    permitted: (realm) => (realm === 'names' ? [tld, ...boxNames] : linkDomains()),
   }
 }

@@ -32,6 +32,8 @@ export interface Shelf {
   newest(): Promise<number>
   /** Removes all but the one in force; gives how many. */
   forget(): Promise<number>
+  /** Removes that one too. */
+  clear(): Promise<void>
 }
 
 const FOLDER_MODE = 0o700
@@ -172,6 +174,17 @@ export function createShelf(folder: string, log: Log): Shelf {
     await syncFolder(folder)
   }
 
+  async function remove(old: readonly number[]): Promise<number> {
+    for (const number of old) {
+      // Out of sight in one step: a kill in the middle must not leave half of one.
+      const gone = join(folder, `.gone-${randomBytes(8).toString('hex')}`)
+      await rename(join(folder, String(number)), gone)
+      await rm(gone, { recursive: true, force: true })
+    }
+    if (old.length > 0) await syncFolder(folder)
+    return old.length
+  }
+
   return {
     folder,
     current: () =>
@@ -193,17 +206,8 @@ export function createShelf(folder: string, log: Log): Shelf {
       }),
     add: (files, after) => onDisk(() => write(files, after + 1)),
     newest: () => onDisk(async () => (await numbers())[0] ?? 0),
-    forget: () =>
-      onDisk(async () => {
-        const old = (await numbers()).slice(1)
-        for (const number of old) {
-          // Out of sight in one step: a kill in the middle must not leave half of one.
-          const gone = join(folder, `.gone-${randomBytes(8).toString('hex')}`)
-          await rename(join(folder, String(number)), gone)
-          await rm(gone, { recursive: true, force: true })
-        }
-        if (old.length > 0) await syncFolder(folder)
-        return old.length
-      }),
+    forget: () => onDisk(async () => remove((await numbers()).slice(1))),
+    // The oldest first: killed in the middle, an old one must not come into force again.
+    clear: () => onDisk(async () => void (await remove((await numbers()).toReversed()))),
   }
 }
