@@ -92,10 +92,16 @@ zone:
   return started(t, port, '/usr/sbin/knotd', ['-c', config])
 }
 
-export async function startNsd(t: Cleanup, zone = ZONE_FILE): Promise<DnsServer> {
+/** @param more further zones, by name */
+export async function startNsd(
+  t: Cleanup,
+  zone = ZONE_FILE,
+  more: Record<string, string> = {},
+): Promise<DnsServer> {
   const folder = await tempFolder(t, 'btl-nsd')
   const port = await freePort()
-  await writeFile(join(folder, 'example.test.zone'), zone)
+  const zones = Object.entries({ 'example.test': zone, ...more })
+  for (const [name, text] of zones) await writeFile(join(folder, `${name}.zone`), text)
   const config = join(folder, 'nsd.conf')
   await writeFile(
     config,
@@ -113,10 +119,7 @@ export async function startNsd(t: Cleanup, zone = ZONE_FILE): Promise<DnsServer>
   xfrdir: "${folder}"
 remote-control:
   control-enable: no
-zone:
-  name: example.test
-  zonefile: example.test.zone
-`,
+${zones.map(([name]) => `zone:\n  name: ${name}\n  zonefile: ${name}.zone\n`).join('')}`,
   )
   return started(t, port, '/usr/sbin/nsd', ['-d', '-c', config])
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { Value } from 'typebox/value'
 import type { CertAuthority } from '../../../src/base/ports/cert-issuer.ts'
 import { silentLog } from '../../../src/base/ports/log.ts'
+import type { GatewayDeps } from '../../../src/edges/gateway/index.ts'
 import { createPac } from '../../../src/edges/pac/index.ts'
 import {
   createProxy,
@@ -27,6 +28,7 @@ export const proxyOptions: ProxyOptions = {
   idle_timeout: 60_000,
   max_connections: 2048,
   secure_host: 'proxy.btlink',
+  other_sites: true,
   request_headers: false,
 }
 
@@ -45,17 +47,18 @@ export interface House extends Fixture {
 
 export interface HouseOptions extends Partial<ProxyOptions> {
   deps?: Partial<ProxyDeps>
+  links?: GatewayDeps['links']
 }
 
 /** Other sites are on loopback, so that is what the proxy may reach here unless a test says otherwise. */
 export async function startHouse(t: Cleanup, options: HouseOptions = {}): Promise<House> {
-  const { deps, ...config } = options
-  const fixture = await startGateway(t)
+  const { deps, links, ...config } = options
+  const fixture = await startGateway(t, links ? { links } : {})
   const reserved_hosts = ['proxy.btlink', 'setup.btlink']
   const { pki } = await openPki(t, {
     now: Date.now(),
     reserved_hosts,
-    link_domains: ['linked.example'],
+    link_domains: ['linked.example', 'trusted.link'],
   })
   const ca = join(await tempFolder(t, 'proxy'), 'ca.pem')
   const roots = await Promise.all([pki.root('names'), pki.root('links')])
@@ -70,9 +73,8 @@ export async function startHouse(t: Cleanup, options: HouseOptions = {}): Promis
     {
       isServed: (host) =>
         host === 'btlink' || host.endsWith('.btlink') || host === 'linked.example',
-      serve: (req, res) => {
-        if (!pac.answer(req, res)) fixture.gateway.server.emit('request', req, res)
-      },
+      answer: (req, res) => pac.answer(req, res),
+      serve: (req, res) => fixture.gateway.server.emit('request', req, res),
       leaf: (host, signal) => pki.leaf(host, signal),
       fallback: (signal) => pki.fallback(signal),
       lookup: async (host) => {
