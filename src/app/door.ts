@@ -52,7 +52,7 @@ export function composeDoor(deps: DoorDeps, config: Config): Door {
     {
       isServed: withLinks((host) => served(host) || acme.serves(host), {
         links,
-        trusted: config.pki.link_domains,
+        isTrusted: (host) => pki.vouchesFor(host),
       }),
       serve: (req, res) => {
         // The authority's question comes first: it is about one path of one host, and waits for nobody.

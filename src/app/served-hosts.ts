@@ -23,8 +23,8 @@ export function createServedHosts(tld: string, gatewayDomains: readonly string[]
 
 export interface LinkedHosts {
   links: Pick<LinkRecords, 'find'>
-  /** `pki.link_domains`: these, and what is below them, have certificates of ours. */
-  trusted: readonly string[]
+  /** Whether a root of ours vouches for the host. */
+  isTrusted: (host: string) => boolean
 }
 
 /**
@@ -33,10 +33,8 @@ export interface LinkedHosts {
  */
 export function withLinks(
   isOwn: (host: string) => boolean,
-  { links, trusted }: LinkedHosts,
+  { links, isTrusted }: LinkedHosts,
 ): (host: string, speech: 'plain' | 'tls', signal: AbortSignal) => boolean | Promise<boolean> {
-  const isTrusted = (host: string) =>
-    trusted.some((domain) => host === domain || host.endsWith(`.${domain}`))
   return (host, speech, signal) => {
     if (isOwn(host)) return true
     if (speech === 'tls' && !isTrusted(host)) return false

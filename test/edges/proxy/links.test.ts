@@ -33,7 +33,7 @@ async function build() {
       isServed: (host, speech, signal) =>
         withLinks((name) => name === 'btlink' || name.endsWith('.btlink'), {
           links,
-          trusted: ['linked.example', 'trusted.link'],
+          isTrusted: (name) => house.pki.vouchesFor(name),
         })(host, speech, signal),
     },
   })
@@ -268,7 +268,7 @@ describe('a domain whose servers do not answer', () => {
       { upstream, clock: steadyClock, log: silentLog },
       { tld: 'btlink', link_records: [], local_domains: [], allow_local: false },
     )
-    const isServed = withLinks(() => false, { links, trusted: [] })
+    const isServed = withLinks(() => false, { links, isTrusted: () => false })
     const house = await startHouse(t, { links, deps: { isServed } })
     const answer = await curl(`http://127.0.0.1:${house.gateway.port}/`, { host: 'dead.link' })
     assert.equal(answer.status, 503)
