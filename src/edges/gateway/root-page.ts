@@ -40,7 +40,15 @@ ${mayUpload ? uploader(maxBytes) : html`<p>Uploads are not taken from this devic
 <dt><code>&lt;target&gt;-44.${rootAuthority}</code></dt><dd>One small item of the DHT.</dd>
 </dl>
 <h2>Devices</h2>
-<p>On this machine, names under <code>${tld}.localhost</code> work in every browser. For names that end in <code>.${tld}</code>, let the device use this box as its HTTP proxy; <code>curl -H Host</code> works as well.</p>`,
+<p><a href="/.btlink/setup">Set up a device</a> · <a href="/.btlink/check">See what works here</a> · <a href="/.btlink/my">You and this box</a></p>
+<p><img src="/.btlink/qr.svg" width="160" height="160" alt="QR code of the page that sets up a device"></p>
+<p>On the machine of this box, names under <code>${tld}.localhost</code> work in every browser. On other devices, names that end in <code>.${tld}</code> need one of these:</p>
+<dl>
+<dt>DNS</dt><dd>This box as the only DNS server, best given out by the router.</dd>
+<dt>Proxy script</dt><dd><a href="/.btlink/proxy.pac"><code>/.btlink/proxy.pac</code></a> of this box, in the browser’s or the system’s proxy settings.</dd>
+<dt>Proxy</dt><dd>This box as HTTP proxy, at the port of this page.</dd>
+</dl>
+<p>For <code>https</code>, the <a href="/.btlink/setup#certificate">certificate</a> of this box as well. Programs may also connect here and name the site in the Host header.</p>`,
   )
 }
 

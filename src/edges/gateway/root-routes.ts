@@ -36,7 +36,7 @@ export interface RootDeps {
 }
 
 const PAGE_CSP =
-  "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+  "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 const GO = {
   type: 'object',
   required: ['to'],
