@@ -12,7 +12,7 @@ details{border-bottom:1px solid var(--line);padding:.4rem 0}summary{cursor:point
 .scan{display:flex;flex-wrap:wrap;gap:1rem;align-items:center}.scan>div{flex:1 1 14rem}
 .checks{list-style:none;padding:0}.checks li{border-bottom:1px solid var(--line);padding:.6rem 0}
 .checks img{height:1.5rem;vertical-align:middle;margin-left:.4rem}
-.yes{color:#176f2c}.no{color:#9a3d00}@media(prefers-color-scheme:dark){.yes{color:#5cd17b}.no{color:#ffb27a}}
+.yes,.no{white-space:nowrap}.yes{color:#176f2c}.no{color:#9a3d00}@media(prefers-color-scheme:dark){.yes{color:#5cd17b}.no{color:#ffb27a}}
 li[data-state=yes] .advice{display:none}
 ol{padding-left:1.4rem}li{margin:.2rem 0}
 </style>`

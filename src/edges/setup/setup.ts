@@ -56,6 +56,14 @@ interface Exchange {
 const hasOneHost = ({ rawHeaders }: IncomingMessage): boolean =>
   rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'host').length === 1
 
+const OUR_HOST = /^(?:https?:\/\/)?(?:setup|check|my)\./i
+
+/** Sees at a glance what most requests are: for a site, and none of ours. */
+const mayBeOurs = ({ url = '', headers }: IncomingMessage): boolean =>
+  url.includes('/.btlink/') ||
+  OUR_HOST.test(url.startsWith('/') ? (headers.host ?? '') : url) ||
+  headers['x-forwarded-host'] !== undefined
+
 export function createSetup(deps: SetupDeps, options: SetupOptions): Setup {
   const { log } = deps
   const { tld } = options
@@ -137,6 +145,7 @@ export function createSetup(deps: SetupDeps, options: SetupOptions): Setup {
 
   return {
     answer(req, res) {
+      if (!mayBeOurs(req)) return false
       const target = targetOf(req)
       if (target === undefined) return false
       const isCertificate = isCertificatePath(target.path)

@@ -87,11 +87,8 @@ export async function startDoor(t: Cleanup, options: DoorOptions = {}): Promise<
     {
       isServed: (host) =>
         host === 'btlink' || host.endsWith('.btlink') || host === 'linked.example',
-      serve: (req, res) => {
-        if (!pac.answer(req, res) && !setup.answer(req, res)) {
-          fixture.gateway.server.emit('request', req, res)
-        }
-      },
+      answer: (req, res) => pac.answer(req, res) || setup.answer(req, res),
+      serve: (req, res) => fixture.gateway.server.emit('request', req, res),
       leaf: (host, signal) => pki.leaf(host, signal),
       fallback: (signal) => pki.fallback(signal),
       lookup: async () => [],
