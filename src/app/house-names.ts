@@ -58,6 +58,8 @@ export function createLookup(dns: Ask) {
     if (name === undefined) return []
     const ask = async (type: number): Promise<string[]> => {
       const { message } = await dns.ask({ name, type, class: CLASS.IN }, signal)
+      const { rcode } = message
+      if (rcode !== RCODE.NOERROR && rcode !== RCODE.NXDOMAIN) throw new NoAnswer()
       return message.answers
         .filter((record) => record.type === type)
         .map(({ data }) => readAddress(data))

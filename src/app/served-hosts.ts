@@ -11,8 +11,9 @@ export const boxHosts = (tld: string): string[] =>
  * @returns a function of a host in lower case, without port and trailing dot
  */
 export function createServedHosts(tld: string, gatewayDomains: readonly string[]) {
-  const roots = [tld, ...['localhost', ...gatewayDomains].map((domain) => `${tld}.${domain}`)]
-  const own = new Set(gatewayDomains.map((domain) => domain.toLowerCase()))
+  const domains = gatewayDomains.map((domain) => domain.toLowerCase())
+  const roots = [tld, ...['localhost', ...domains].map((domain) => `${tld}.${domain}`)]
+  const own = new Set(domains)
   return (host: string): boolean =>
     own.has(host) ||
     roots.some(
