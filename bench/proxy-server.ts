@@ -25,6 +25,7 @@ const proxy = createProxy(
     idle_timeout: 60_000,
     max_connections: 1000,
     secure_host: 'proxy.btlink',
+    other_sites: true,
     request_headers: false,
   },
 )

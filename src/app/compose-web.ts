@@ -76,12 +76,13 @@ export function composeWeb(config: Config): ComposedRole {
     { resolver, library, publisher, links, log, clock: steadyClock, announceUrls },
     { btlink: config.btlink, uploads },
   )
-  const { acme, pki, proxy, ...door } = composeDoor(
+  const { acme, pki, proxy, setup, ...door } = composeDoor(
     {
       log,
       clock,
       names,
       links,
+      dns: () => names.endpoints(),
       serve: (req, res) => gateway.server.emit('request', req, res),
     },
     config,
@@ -108,6 +109,8 @@ export function composeWeb(config: Config): ComposedRole {
       publisher,
       dht,
       engine,
+      pki,
+      dns: names.house,
       health,
       async stats() {
         const [node, peers, dns] = await Promise.allSettled([
@@ -126,6 +129,7 @@ export function composeWeb(config: Config): ComposedRole {
           pki: pki.stats(),
           links: links.stats(),
           acme: acme.stats(),
+          setup: setup.stats(),
           ...(dns.status === 'fulfilled' && dns.value),
           ...(node.status === 'fulfilled' && { dht: node.value.stats }),
           ...(peers.status === 'fulfilled' && { torrent: peers.value.stats }),

@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import type { CertAuthority } from '../base/ports/cert-issuer.ts'
 import type { Clock } from '../base/ports/clock.ts'
 import type { DnsUpstream } from '../base/ports/dns-upstream.ts'
+import type { HouseDns } from '../base/ports/house-dns.ts'
 import type { LinkRecords } from '../base/ports/link-records.ts'
 import type { Log } from '../base/ports/log.ts'
 import { createPac } from '../edges/pac/index.ts'
-import { createProxy, type Proxy } from '../edges/proxy/index.ts'
+import { createHouse, createProxy, machineNetworks, type Proxy } from '../edges/proxy/index.ts'
+import { createSetup, type Setup } from '../edges/setup/index.ts'
 import { type Acme, createAcme } from '../engines/acme/index.ts'
 import { createPki } from '../engines/pki/index.ts'
 import type { Config } from './config/schema.ts'
@@ -21,6 +23,8 @@ export interface DoorDeps {
   /** Ordinary DNS, for other sites. */
   names: Pick<DnsUpstream, 'ask'>
   links: Pick<LinkRecords, 'find'>
+  /** Where the house's resolver answers. */
+  dns: HouseDns['listening']
   /** Answers what is for us. */
   serve: (req: IncomingMessage, res: ServerResponse) => void
 }
@@ -29,11 +33,12 @@ export interface Door {
   acme: Acme
   pki: CertAuthority
   proxy: Proxy
+  setup: Setup
   listeners(): Listeners
 }
 
 export function composeDoor(deps: DoorDeps, config: Config): Door {
-  const { log, clock, names, links, serve } = deps
+  const { log, clock, names, links, dns, serve } = deps
   const { tld, gateway_domains, header_timeout, idle_timeout, max_connections } = config.btlink
   const pki = createPki(
     { log, clock, folder: join(config.state_dir, 'pki') },
@@ -48,16 +53,27 @@ export function composeDoor(deps: DoorDeps, config: Config): Door {
     { httpPort: () => proxy.httpPort, httpsPort: () => proxy.httpsPort },
     { ...config.pac, tld, gateway_domains },
   )
+  const setup = createSetup(
+    {
+      root: (realm, signal) => pki.root(realm, signal),
+      httpPort: () => proxy.httpPort,
+      httpsPort: () => proxy.httpsPort,
+      dns,
+      isHouse: createHouse(config.proxy.clients, machineNetworks),
+      log,
+    },
+    config.btlink,
+  )
+  // The authority's question comes first: it is about one path of one host, and waits for nobody.
+  const own = [acme, pac, setup]
   const proxy = createProxy(
     {
       isServed: withLinks((host) => served(host) || acme.serves(host), {
         links,
         isTrusted: (host) => pki.vouchesFor(host),
       }),
-      serve: (req, res) => {
-        // The authority's question comes first: it is about one path of one host, and waits for nobody.
-        if (!acme.answer(req, res) && !pac.answer(req, res)) serve(req, res)
-      },
+      answer: (req, res) => own.some((one) => one.answer(req, res)),
+      serve,
       leaf: async (host, signal) => acme.leaf(host) ?? pki.leaf(host, signal),
       fallback: (signal) => pki.fallback(signal),
       lookup: createLookup(names),
@@ -65,6 +81,8 @@ export function composeDoor(deps: DoorDeps, config: Config): Door {
     },
     {
       ...config.proxy,
+      ...(config.mode === 'gateway-only' && { socks_port: 'off' }),
+      other_sites: config.mode !== 'gateway-only',
       header_timeout,
       idle_timeout,
       max_connections,
@@ -76,6 +94,7 @@ export function composeDoor(deps: DoorDeps, config: Config): Door {
     acme,
     pki,
     proxy,
+    setup,
     listeners: () => ({
       http: { port: proxy.httpPort, transport: 'tcp' },
       https: { port: proxy.httpsPort, transport: 'tcp' },

@@ -17,7 +17,10 @@ export interface ServeArgs {
 /** The roles of a daemon, in start order: a house without DNS is offline, so that comes first. */
 export function rolesOf({ mode, dns }: Pick<Config, 'mode' | 'dns'>): RoleName[] {
   if (mode === 'dht-only') return ['swarm']
-  return mode === 'unified' && dns.enabled ? ['dns', 'swarm', 'web'] : ['swarm', 'web']
+  if (mode === 'gateway-only') return ['swarm', 'web']
+  const resolver: RoleName[] = dns.enabled ? ['dns'] : []
+  // What the names lead to is another box's business.
+  return mode === 'proxy-only' ? [...resolver, 'web'] : [...resolver, 'swarm', 'web']
 }
 
 const isRole = (name: string): name is RoleName => (ROLES as readonly string[]).includes(name)

@@ -18,6 +18,8 @@ export interface DaemonOptions {
   address?: string
   /** `host:port` of DHT nodes to begin with. */
   bootstrap?: string[]
+  /** `mode` of the configuration; without it all of it runs. */
+  mode?: 'gateway-only' | 'proxy-only'
   /** Sections that win over the test's own. */
   config?: Record<string, Section>
   /** Run dist/ as `npm start` does; the default is the sources. */
@@ -52,7 +54,7 @@ export interface TestDaemon {
   restart(): Promise<void>
 }
 
-function configuration(options: DaemonOptions): Record<string, Section> {
+function configuration(options: DaemonOptions): Record<string, Section | string> {
   const bootstrap = { bootstrap_nodes: options.bootstrap ?? [] }
   const base: Record<string, Section> = {
     gateway: { port: 0 },
@@ -68,7 +70,7 @@ function configuration(options: DaemonOptions): Record<string, Section> {
   for (const [name, section] of Object.entries(options.config ?? {})) {
     base[name] = { ...base[name], ...section }
   }
-  return base
+  return options.mode === undefined ? base : { mode: options.mode, ...base }
 }
 
 /** Starts a daemon and waits until it answers. */
@@ -89,6 +91,7 @@ export async function createTestDaemon(
   let running: Running
   let listeners: Record<string, { port: number }>
 
+  const expected = options.mode === 'proxy-only' ? ['http'] : ['http', 'dht', 'swarm']
   const launch = async () => {
     await rm(listenersFile, { force: true })
     const args = [LAUNCH, 'serve', '--config', configFile, '--state', state]
@@ -98,7 +101,7 @@ export async function createTestDaemon(
       async () => {
         if (running.child.exitCode !== null) return true
         listeners = JSON.parse(await readFile(listenersFile, 'utf8')) as typeof listeners
-        if (!['http', 'dht', 'swarm'].every((name) => name in listeners)) return false
+        if (!expected.every((name) => name in listeners)) return false
         return (
           (await curl(`http://127.0.0.1:${port('http')}/`, { netns, maxSeconds: 2 })).status > 0
         )

@@ -66,7 +66,12 @@ export async function requireConfig(options: LoadOptions = {}): Promise<Config> 
   if (!config) throw new BadConfig(mistakes.join('\n'))
   if (LATER_MODES.includes(config.mode)) {
     throw new BadConfig(
-      `/mode ${config.mode} arrives with a later version: choose unified, gateway-only or dht-only`,
+      `/mode ${config.mode} arrives with a later version: choose unified, gateway-only, proxy-only or dht-only`,
+    )
+  }
+  if (config.mode === 'proxy-only' && config.proxy.gateway === '') {
+    throw new BadConfig(
+      '/proxy/gateway is empty: with mode proxy-only it says which box answers for names',
     )
   }
   return config

@@ -62,12 +62,14 @@ export const configSchema = Type.Object(
       [
         Type.Literal('unified'),
         Type.Literal('gateway-only'),
+        Type.Literal('proxy-only'),
         Type.Literal('blossom-only'),
         Type.Literal('dht-only'),
       ],
       {
         default: 'unified',
-        description: 'Which parts run: all, the gateway, the blob server, or the DHT node alone.',
+        description:
+          'Which parts run: all, the gateway, the proxy before the gateway of another box, the blob server, or the DHT node alone.',
       },
     ),
     state_dir: text('./data', 'Folder of everything the daemon remembers.'),

@@ -37,6 +37,10 @@ async function compose(role: RoleName, config: Config): Promise<ComposedRole> {
     const { composeSwarm } = await import('../compose-swarm.ts')
     return composeSwarm(config)
   }
+  if (config.mode === 'proxy-only') {
+    const { composeProxy } = await import('../compose-proxy.ts')
+    return composeProxy(config)
+  }
   const { composeWeb } = await import('../compose-web.ts')
   return composeWeb(config)
 }

@@ -60,6 +60,8 @@ export type ProxyOptions = ProxyServerConfig & {
   max_connections: number
   /** Name by which devices that trust the box reach its HTTPS proxy: `proxy.<tld>`. */
   secure_host: string
+  /** Whether it leads to other sites at all; not with `mode: gateway-only`. */
+  other_sites: boolean
   /** `log.request_headers`. */
   request_headers: boolean
 }

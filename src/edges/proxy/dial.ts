@@ -10,7 +10,15 @@ import {
 import { messageOf, printable } from '../../base/errors.ts'
 import { addressSet } from '../http/index.ts'
 import type { Authority } from './authority.ts'
-import { BadPort, BadSetting, Late, PrivateAddress, Unreachable, Unresolved } from './errors.ts'
+import {
+  BadPort,
+  BadSetting,
+  GatewayOnly,
+  Late,
+  PrivateAddress,
+  Unreachable,
+  Unresolved,
+} from './errors.ts'
 import { isPublicAddress } from './public-address.ts'
 
 /** Addresses of a name. Rejects, or resolves to none, where it has none. */
@@ -31,13 +39,14 @@ export interface DialOptions {
   connect_ports: readonly number[]
   allow_private: readonly string[]
   connect_timeout: number
+  other_sites: boolean
 }
 
 /** Where a request for another site leads: back to us, or to these addresses and no others. */
 export type Way = { to: 'us' } | { to: 'site'; addresses: readonly string[] }
 
 export interface Dialer {
-  /** @throws BadPort, PrivateAddress (403), Unresolved (502), Late (504) */
+  /** @throws GatewayOnly, BadPort, PrivateAddress (403), Unresolved (502), Late (504) */
   find(target: Authority, kind: 'tunnel' | 'request', signal: AbortSignal): Promise<Way>
   /** @throws Unreachable (502), Late (504) */
   connect(
@@ -80,6 +89,10 @@ export function createDialer(deps: DialDeps, options: DialOptions): Dialer {
   return {
     async find(target, kind, signal) {
       const { port } = target
+      // By its address a box is asked for itself; whatever else there is, it does not even look up.
+      if (!options.other_sites && !(target.isAddress && isOwnPort(port))) {
+        throw new GatewayOnly(target.host)
+      }
       // A plain request is HTTP whatever happens, so it may go to any port that no system service has.
       const mayGo = options.connect_ports.includes(port) || (kind === 'request' && port >= 1024)
       if (!mayGo && !isOwnPort(port)) throw new BadPort(port)
@@ -89,6 +102,7 @@ export function createDialer(deps: DialDeps, options: DialOptions): Dialer {
       const isOwn = (address: string) => own.has(address) || address.startsWith('127.')
       // To our own port it is a request to us: dialled, it would come back for ever.
       if (isOwnPort(port) && addresses.some(isOwn)) return { to: 'us' }
+      if (!options.other_sites) throw new GatewayOnly(target.host)
       if (!mayGo) throw new BadPort(port)
       const good = addresses.filter(
         (address) => allowed.has(address) || (isPublicAddress(address) && !own.has(address)),

@@ -20,6 +20,11 @@ export const ForeignClient = declareError(
   'the proxy is for devices of the house, not for %s',
   403,
 )
+export const GatewayOnly = declareError(
+  'BTL_ERR_PROXY_GATEWAY_ONLY',
+  'this box answers for names, and is no proxy for "%s"',
+  403,
+)
 export const BadPort = declareError(
   'BTL_ERR_PROXY_PORT',
   'the proxy leads to no port %s: see proxy.connect_ports',

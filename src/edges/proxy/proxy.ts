@@ -31,7 +31,9 @@ export interface ProxyDeps extends TlsDeps {
    * a root certificate vouches for.
    */
   isServed: IsServed
-  /** The gateway: `gateway.server.emit('request', req, res)`, after what answers on every host. */
+  /** What is the box's own on every host, wherever the gateway is; true when it has its answer. */
+  answer?(req: IncomingMessage, res: ServerResponse): boolean
+  /** The gateway: `gateway.server.emit('request', req, res)`. */
   serve(req: IncomingMessage, res: ServerResponse): void
   /** Resolves names of other sites; our own resolver, so that they are not asked outside. */
   lookup: Lookup
@@ -91,6 +93,7 @@ export function createProxy(deps: ProxyDeps, options: ProxyOptions): Proxy {
   const requests = createRequests(
     {
       isServed: deps.isServed,
+      answer: (req, res) => deps.answer?.(req, res) === true,
       serve: remote
         ? (req, res, arrival) => remote.serve(req, res, arrival)
         : (req, res) => deps.serve(req, res),

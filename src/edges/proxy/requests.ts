@@ -13,6 +13,8 @@ import type { Shares } from './shares.ts'
 
 export interface RequestDeps {
   isServed: IsServed
+  /** What is the box's own on every host; true when it has its answer. */
+  answer: (req: IncomingMessage, res: ServerResponse) => boolean
   /** Answers a request for a host of ours. */
   serve: (req: IncomingMessage, res: ServerResponse, arrival: Arrival) => void | Promise<void>
   dialer: Dialer
@@ -51,7 +53,7 @@ export function createRequests(deps: RequestDeps, options: RequestOptions): Requ
     // No site has anything to say over WebSocket; other upgrades (h2c) may be ignored.
     if (isWebSocket(req)) throw new UpgradeRefused('websocket')
     counts.served++
-    await deps.serve(req, res, arrival)
+    if (!deps.answer(req, res)) await deps.serve(req, res, arrival)
   }
 
   return {

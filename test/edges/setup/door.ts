@@ -8,6 +8,7 @@ import { createPac } from '../../../src/edges/pac/index.ts'
 import { createProxy, type Proxy } from '../../../src/edges/proxy/index.ts'
 import { createSetup, type Setup, type SetupDeps } from '../../../src/edges/setup/index.ts'
 import { openPki } from '../../engines/pki/open-pki.ts'
+import { curl, type CurlOptions } from '../../support/curl.ts'
 import { type Cleanup, finallyDo, tempFolder } from '../../support/temp.ts'
 import { startGateway, type Fixture } from '../gateway/fixture.ts'
 import { proxyOptions } from '../proxy/fixture.ts'
@@ -99,4 +100,21 @@ export async function startDoor(t: Cleanup, options: DoorOptions = {}): Promise<
   await proxy.start(new AbortController().signal)
   finallyDo(t, () => proxy.stop())
   return { ...fixture, proxy, pki, setup, ca, url: `http://127.0.0.1:${proxy.httpPort}` }
+}
+
+/** What curl got, as text, and the code of an error. */
+export interface Page {
+  status: number
+  headers: Record<string, string>
+  body: Buffer
+  text: string
+  /** Of an error in JSON. */
+  code: string | undefined
+}
+
+export async function fetchPage(url: string, options: CurlOptions = {}): Promise<Page> {
+  const { status, headers, body } = await curl(url, options)
+  const text = body.toString()
+  const code = /^\{"code":"(\w+)"/.exec(text)?.[1]
+  return { status, headers, body, text, code }
 }
