@@ -20,7 +20,7 @@ export interface Pebble {
   /** PEM file: who vouches for the directory itself. */
   ca: string
   /** The root of the certificates it issues; another one after each start. */
-  root(): Promise<string>
+  root: () => Promise<string>
   output(): string
   stop(): Promise<void>
 }

@@ -104,6 +104,15 @@ export function createOrderer(deps: OrdererDeps, config: AcmeConfig): Orderer {
     )
   }
 
+  /** On a disk that is full it serves until the next start: another order would not make room. */
+  async function keep(name: string, leaf: IssuedLeaf): Promise<void> {
+    try {
+      await shelf.save(name, leaf)
+    } catch (error) {
+      log.error({ name, reason: messageOf(error) }, 'a certificate cannot be kept')
+    }
+  }
+
   async function fill(wanted: Wanted): Promise<void> {
     const { name } = wanted
     ledger.begin(name, wanted.kind === 'content', clock.now())
@@ -111,11 +120,11 @@ export function createOrderer(deps: OrdererDeps, config: AcmeConfig): Orderer {
     counts.ordered++
     try {
       const leaf = await obtainLeaf(wanted)
-      await shelf.save(name, leaf)
       ledger.done(name)
       counts.issued++
       log.info({ hosts: leaf.hosts, until: new Date(leaf.notAfter).toISOString() }, 'certified')
       onIssued(wanted, leaf)
+      await keep(name, leaf)
     } catch (error) {
       if (stopped.signal.aborted) ledger.undo(name)
       else noteFailure(wanted, error)

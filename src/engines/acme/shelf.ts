@@ -2,8 +2,13 @@
  * What is kept: the account's key, certificates with their keys, and the ledger. Each is one file that
  * is replaced by one rename, so whenever the process is killed there is the old one or the new one.
  */
-import { createHash, createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { randomBytes } from 'node:crypto'
+import {
+  createHash,
+  createPrivateKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto'
 import { chmod, lstat, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf, messageOf } from '../../base/errors.ts'
@@ -99,12 +104,19 @@ export function createShelf(parent: string, directory: string, log: Log): Shelf 
     }
   }
 
-  async function entries(): Promise<string[]> {
+  async function entries(place: string): Promise<string[]> {
     try {
-      return (await readdir(certificates)).slice(0, MAX_FILES)
+      return (await readdir(place)).slice(0, MAX_FILES)
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return []
       throw error
+    }
+  }
+
+  /** Left by a process that was killed while it wrote; one process at a time is at this folder. */
+  async function sweep(place: string): Promise<void> {
+    for (const entry of await entries(place)) {
+      if (UNFINISHED.test(entry)) await rm(join(place, entry), { force: true })
     }
   }
 
@@ -147,10 +159,10 @@ export function createShelf(parent: string, directory: string, log: Log): Shelf 
       }),
     load: (now) =>
       onDisk(async () => {
+        await sweep(folder)
+        await sweep(certificates)
         const found = new Map<string, IssuedLeaf>()
-        for (const entry of await entries()) {
-          // Left by a process that was killed while it wrote; one process at a time is at this folder.
-          if (UNFINISHED.test(entry)) await rm(join(certificates, entry), { force: true })
+        for (const entry of await entries(certificates)) {
           const name = CERTIFICATE_FILE.exec(entry)?.[1]
           const leaf = name === undefined ? undefined : await readCertificate(entry, name, now)
           if (name !== undefined && leaf) found.set(name, leaf)
