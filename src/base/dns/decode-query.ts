@@ -1,36 +1,31 @@
 /**
- * Queries of clients: read as far as a server needs and no further (the question and OPT), without
- * making more than the name. What is wrong with one is a verdict, since strangers send them by the
- * thousand.
+ * Queries of clients: checked as far as a server needs and no further (the question and OPT), and the
+ * name made only for whoever looks at it: most questions are answered by comparing bytes. What is wrong
+ * with one is a verdict, since strangers send them by the thousand.
  */
 import { FLAG, HEADER_BYTES, OPCODE, RCODE, TYPE } from './codes.ts'
-import {
-  type Cursor,
-  createCursor,
-  fail,
-  readLong,
-  readName,
-  readWord,
-  skipName,
-  take,
-} from './cursor.ts'
+import { type Cursor, createCursor, fail, readLong, readWord, skipName, take } from './cursor.ts'
 import { DNSSEC_OK, readOptions } from './edns.ts'
 import { type DnsName, foldName } from './name.ts'
 
 export interface Query {
   readonly kind: 'query'
-  id: number
+  /** The bytes it came in. */
+  readonly packet: Uint8Array
+  readonly id: number
   /** Opcode and flags as they came; see `FLAG`. */
-  flags: number
+  readonly flags: number
   /** As asked, in its own case. */
-  name: DnsName
+  readonly name: DnsName
   /** For comparing and as a key. */
-  folded: DnsName
-  type: number
-  class: number
+  readonly folded: DnsName
+  readonly type: number
+  readonly class: number
+  /** The bytes from 12 up to here are the name, with its root. */
+  readonly nameEnd: number
   /** The bytes from 12 up to here are the question, to be echoed as they came (0x20). */
-  questionEnd: number
-  edns: QueryEdns | undefined
+  readonly questionEnd: number
+  readonly edns: QueryEdns | undefined
 }
 
 export interface QueryEdns {
@@ -73,14 +68,40 @@ const refuse = (header: Buffer, rcode: number, questionEnd = HEADER_BYTES): Refu
   questionEnd,
 })
 
-/** A loop over bytes, since this is done for every query of the house and folding for few. */
-function hasCapitals(bytes: Uint8Array, end: number): boolean {
-  for (let at = HEADER_BYTES; at < end; at++) {
-    const byte = bytes[at] ?? 0
-    // Lengths of labels are below `A`.
-    if (byte > 64 && byte < 91) return true
+/** A query whose question was found sound. */
+class SoundQuery implements Query {
+  readonly kind = 'query'
+  readonly packet: Buffer
+  readonly id: number
+  readonly flags: number
+  readonly type: number
+  readonly class: number
+  readonly nameEnd: number
+  readonly questionEnd: number
+  edns: QueryEdns | undefined = undefined
+  #name: DnsName | undefined = undefined
+  #folded: DnsName | undefined = undefined
+
+  constructor(packet: Buffer, nameEnd: number, type: number, klass: number) {
+    this.packet = packet
+    this.id = packet.readUInt16BE(0)
+    this.flags = packet.readUInt16BE(2)
+    this.type = type
+    this.class = klass
+    this.nameEnd = nameEnd
+    this.questionEnd = nameEnd + 4
   }
-  return false
+
+  // There is nothing before a question that its name could point at: it stands there in full.
+  get name(): DnsName {
+    this.#name ??= this.packet.toString('latin1', HEADER_BYTES, this.nameEnd) as DnsName
+    return this.#name
+  }
+
+  get folded(): DnsName {
+    this.#folded ??= foldName(this.name)
+    return this.#folded
+  }
 }
 
 /** Reads one query; never throws. Bytes after its last record are not looked at. */
@@ -97,23 +118,13 @@ export function decodeQuery(bytes: Uint8Array): Verdict {
   if (!isOneQuestion || (flags & FLAG.TC) !== 0 || additional > MAX_ADDITIONAL) {
     return refuse(header, RCODE.FORMERR)
   }
-  const name = readName(cursor)
+  skipName(cursor)
   const nameEnd = cursor.at
   const type = readWord(cursor)
   const klass = readWord(cursor)
   if (cursor.fault !== undefined) return refuse(header, RCODE.FORMERR)
   const questionEnd = cursor.at
-  const query: Query = {
-    kind: 'query',
-    id: header.readUInt16BE(0),
-    flags,
-    name,
-    folded: hasCapitals(bytes, nameEnd) ? foldName(name) : name,
-    type,
-    class: klass,
-    questionEnd,
-    edns: undefined,
-  }
+  const query = new SoundQuery(header, nameEnd, type, klass)
   let version = 0
   for (let count = 0; count < additional; count++) version |= readAdditional(cursor, query)
   if (cursor.fault !== undefined || type === TYPE.OPT) {
@@ -123,7 +134,7 @@ export function decodeQuery(bytes: Uint8Array): Verdict {
 }
 
 /** Takes OPT into `query` and steps over anything else. Returns the EDNS version. */
-function readAdditional(cursor: Cursor, query: Query): number {
+function readAdditional(cursor: Cursor, query: SoundQuery): number {
   const { at } = cursor
   skipName(cursor)
   const isRoot = cursor.at === at + 1

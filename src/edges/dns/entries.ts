@@ -1,7 +1,8 @@
 /** What is kept of an answer, for how long, and what is taken out of it first. */
+import { EMPTY } from '../../base/bytes.ts'
 import { EXTENDED_ERROR, FLAG, RCODE, TYPE } from '../../base/dns/codes.ts'
 import type { Query } from '../../base/dns/decode-query.ts'
-import { extendedErrors } from '../../base/dns/edns.ts'
+import { type ExtendedError, extendedErrorOption, extendedErrors } from '../../base/dns/edns.ts'
 import { encodeMessage } from '../../base/dns/encode-message.ts'
 import type { Message, ResourceRecord } from '../../base/dns/message.ts'
 import type { DnsName } from '../../base/dns/name.ts'
@@ -60,10 +61,10 @@ export function createEntries(
   function entryOf(
     { folded, type, class: klass }: Query,
     message: Message,
-    more: Pick<Entry, 'isAuthentic' | 'error'>,
+    more: { isAuthentic: boolean; error: ExtendedError | undefined },
   ): Entry {
     const { rcode } = message
-    const { bytes, ttlOffsets } = encodeMessage({
+    const encoded = encodeMessage({
       ...NOTHING,
       flags: FLAG.QR | FLAG.RA,
       rcode: rcode > 15 ? RCODE.SERVFAIL : rcode,
@@ -71,13 +72,17 @@ export function createEntries(
       answers: message.answers.map(capped),
       authority: message.authority.map(capped),
     })
+    const ttls = Uint8Array.from(encoded.ttlOffsets.flatMap((at) => [at >> 8, at & 255]))
+    const error = more.error === undefined ? EMPTY : extendedErrorOption(more.error).data
     const storedAt = now()
     const freshUntil = storedAt + lifeOf(message)
     return {
-      ...more,
-      // A view of a large buffer would keep all of it.
-      bytes: Uint8Array.from(bytes),
-      ttlOffsets,
+      bytes: Buffer.concat([encoded.bytes, ttls, error]),
+      at: 0,
+      messageBytes: encoded.bytes.length,
+      ttlCount: encoded.ttlOffsets.length,
+      errorBytes: error.length,
+      isAuthentic: more.isAuthentic,
       storedAt,
       freshUntil,
       staleUntil: freshUntil + (isFailureCode(rcode) ? 0 : config.stale_for),
@@ -111,4 +116,4 @@ export function createEntries(
 const isFailureCode = (rcode: number): boolean =>
   rcode !== RCODE.NOERROR && rcode !== RCODE.NXDOMAIN
 
-export const isFailure = ({ bytes }: Entry): boolean => isFailureCode((bytes[3] ?? 0) & 15)
+export const isFailure = ({ bytes, at }: Entry): boolean => isFailureCode((bytes[at + 3] ?? 0) & 15)

@@ -1,6 +1,9 @@
 /** Answers on their way out: made on the spot, or kept as bytes and patched for whoever asks. */
 import {
+  EDNS_OPTION,
+  EXTENDED_ERROR,
   FLAG,
+  HEADER_BYTES,
   MAX_MESSAGE_BYTES,
   PLAIN_UDP_BYTES,
   SAFE_UDP_BYTES,
@@ -15,7 +18,9 @@ import {
 } from '../../base/dns/edns.ts'
 import { encodeMessage } from '../../base/dns/encode-message.ts'
 import type { EdnsOption, ResourceRecord } from '../../base/dns/message.ts'
+import { Buffer } from 'node:buffer'
 import type { BoxAddresses } from './box-addresses.ts'
+import type { Entry } from './cache.ts'
 
 export interface Asked {
   query: Query
@@ -37,15 +42,12 @@ export interface Made {
 /** An answer of somebody else, as it is kept. */
 export interface Kept {
   kind: 'kept'
-  /** Without OPT; the name of its question is replaced by the client's spelling. */
-  bytes: Uint8Array
-  ttlOffsets: readonly number[]
+  /** The name of its question is replaced by the client's spelling. */
+  entry: Entry
   /** Taken off each TTL. */
   ageSeconds: number
-  /** In the place of each TTL, for answers whose time is over. */
+  /** Its time is over: it says so, and its TTLs become these seconds. */
   staleTtl: number | undefined
-  isAuthentic: boolean
-  error?: ExtendedError | undefined
 }
 
 /** No answer at all. */
@@ -71,6 +73,7 @@ export interface Way {
 const OPT_BYTES = 11
 const NO_OPTIONS: EdnsOption[] = []
 const COPIED = FLAG.RD | FLAG.CD
+const STALE = extendedErrorOption({ code: EXTENDED_ERROR.STALE_ANSWER, text: '' })
 
 /** T2: no client gets more over UDP than what passes any path, whatever it says it takes. */
 const roomFor = (query: Query, { transport }: Way): number => {
@@ -79,8 +82,8 @@ const roomFor = (query: Query, { transport }: Way): number => {
   return Math.min(SAFE_UDP_BYTES, Math.max(PLAIN_UDP_BYTES, query.edns.payloadBytes))
 }
 
-function optionsFor(query: Query, way: Way, error: ExtendedError | undefined): EdnsOption[] {
-  const options: EdnsOption[] = error ? [extendedErrorOption(error)] : []
+function optionsFor(query: Query, way: Way, error: EdnsOption | undefined): EdnsOption[] {
+  const options: EdnsOption[] = error ? [error] : []
   if (way.transport === 'tcp' && query.edns?.keepalive === true) {
     options.push(keepaliveOption(way.idleMs))
   }
@@ -112,36 +115,50 @@ function encodeMade(query: Query, reply: Made, way: Way): Uint8Array {
     authority,
     additional: [],
   }
+  const why = error && extendedErrorOption(error)
   const message = edns
-    ? { ...base, edns: ourEdns(optionsFor(query, way, error), edns.dnssecOk) }
+    ? { ...base, edns: ourEdns(optionsFor(query, way, why), edns.dnssecOk) }
     : base
   return encodeMessage(message, roomFor(query, way)).bytes
 }
 
+/** Why a kept answer is what it is; undefined where it is as it should be. */
+function errorOf({ entry, staleTtl }: Kept): EdnsOption | undefined {
+  const { bytes, at, messageBytes, ttlCount, errorBytes } = entry
+  if (staleTtl !== undefined) return STALE
+  const from = at + messageBytes + 2 * ttlCount
+  return errorBytes === 0
+    ? undefined
+    : { code: EDNS_OPTION.EXTENDED_ERROR, data: bytes.subarray(from, from + errorBytes) }
+}
+
 function encodeKept(packet: Uint8Array, query: Query, reply: Kept, way: Way): Uint8Array {
-  const { bytes, ttlOffsets, ageSeconds, staleTtl } = reply
+  const { entry, ageSeconds, staleTtl } = reply
+  const { bytes, at: from, messageBytes, ttlCount } = entry
   const { edns } = query
-  const options = edns === undefined ? NO_OPTIONS : optionsFor(query, way, reply.error)
+  const options = edns === undefined ? NO_OPTIONS : optionsFor(query, way, errorOf(reply))
   const optBytes =
     edns === undefined ? 0 : options.reduce((sum, { data }) => sum + 4 + data.length, OPT_BYTES)
-  const isCut = bytes.length + optBytes > roomFor(query, way)
-  const bodyBytes = isCut ? query.questionEnd : bytes.length
+  const isCut = messageBytes + optBytes > roomFor(query, way)
+  const bodyBytes = isCut ? query.questionEnd : messageBytes
   const out = Buffer.allocUnsafe(bodyBytes + optBytes)
-  out.set(isCut ? bytes.subarray(0, bodyBytes) : bytes)
+  bytes.copy(out, 0, from, from + bodyBytes)
   // 0x20: the question goes back as it came, and names that point at it with it.
-  for (let at = 12; at < query.questionEnd; at++) out[at] = packet[at] ?? 0
+  for (let at = HEADER_BYTES; at < query.nameEnd; at++) out[at] = packet[at] ?? 0
   out.writeUInt16BE(query.id, 0)
   const wantsAuthentic = (query.flags & FLAG.AD) !== 0 || edns?.dnssecOk === true
   out.writeUInt16BE(
     (out.readUInt16BE(2) & ~(COPIED | FLAG.AD)) |
       (query.flags & COPIED) |
-      (reply.isAuthentic && wantsAuthentic ? FLAG.AD : 0) |
+      (entry.isAuthentic && wantsAuthentic ? FLAG.AD : 0) |
       (isCut ? FLAG.TC : 0),
     2,
   )
-  if (isCut) out.fill(0, 6, 12)
+  if (isCut) out.fill(0, 6, HEADER_BYTES)
   else {
-    for (const at of ttlOffsets) {
+    const offsets = from + messageBytes
+    for (let place = offsets; place < offsets + 2 * ttlCount; place += 2) {
+      const at = bytes.readUInt16BE(place)
       out.writeUInt32BE(staleTtl ?? Math.max(0, out.readUInt32BE(at) - ageSeconds), at)
     }
   }

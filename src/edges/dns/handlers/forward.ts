@@ -1,9 +1,8 @@
 /** Everything else: from memory, or from other people's servers. */
-import { EXTENDED_ERROR, FLAG, RCODE } from '../../../base/dns/codes.ts'
+import { FLAG, RCODE } from '../../../base/dns/codes.ts'
 import type { Query } from '../../../base/dns/decode-query.ts'
-import type { ExtendedError } from '../../../base/dns/edns.ts'
 import type { DnsUpstream } from '../../../base/ports/dns-upstream.ts'
-import { createCache, type Entry } from '../cache.ts'
+import { createCache, detached, type Entry } from '../cache.ts'
 import type { DnsConfig } from '../config.ts'
 import { createEntries, type EntriesDeps, isFailure } from '../entries.ts'
 import type { Handler, Kept, Reply } from '../reply.ts'
@@ -20,16 +19,14 @@ const STALE_RETRY_MS = 30_000
 const PREFETCH_SHARE = 0.1
 const MIN_PREFETCH_MS = 10_000
 
-const STALE: ExtendedError = { code: EXTENDED_ERROR.STALE_ANSWER, text: '' }
-
 export interface ForwardDeps extends EntriesDeps {
   upstream: Pick<DnsUpstream, 'ask'>
 }
 
 export interface Forward extends Handler {
   /**
-   * The answer that is in memory and fresh. Only names that every other handler let pass get there, so
-   * it may be asked first.
+   * The answer that is in memory and fresh, to be sent at once: it is a view of the cache. Only names
+   * that every other handler let pass get there, so it may be asked first.
    */
   remembered(query: Query): Kept | undefined
   stats(): Record<string, number>
@@ -57,6 +54,11 @@ export function createForward(
   const stopping = new AbortController()
   const stats = { asked: 0, shared: 0, prefetched: 0, stale: 0 }
 
+  function known(query: Query): Entry | undefined {
+    const entry = cache.peek(kindOf(query), query)
+    return entry && detached(entry)
+  }
+
   async function ask(query: Query): Promise<Outcome> {
     const kind = kindOf(query)
     let entry: Entry
@@ -75,12 +77,12 @@ export function createForward(
     } catch (failure) {
       entry = entries.failed(query, failure)
     }
-    const old = cache.get(kind, query.folded)
+    const old = known(query)
     if (isFailure(entry) && old !== undefined && !isFailure(old) && now() < old.staleUntil) {
-      old.retryAt = now() + STALE_RETRY_MS
+      cache.rest(kind, query, now() + STALE_RETRY_MS)
       return { entry: old, isStale: now() >= old.freshUntil }
     }
-    cache.set(kind, query.folded, entry)
+    cache.set(kind, query, entry)
     return { entry, isStale: false }
   }
 
@@ -102,12 +104,9 @@ export function createForward(
     if (isStale) stats.stale++
     return {
       kind: 'kept',
-      bytes: entry.bytes,
-      ttlOffsets: entry.ttlOffsets,
-      isAuthentic: entry.isAuthentic,
+      entry,
       ageSeconds: Math.floor((time - entry.storedAt) / 1000),
       staleTtl: isStale ? STALE_TTL : undefined,
-      error: isStale ? STALE : entry.error,
     }
   }
 
@@ -135,7 +134,7 @@ export function createForward(
     remembered(query) {
       // Cache snooping: who wants no recursion wants to know what the house looked at.
       if ((query.flags & FLAG.RD) === 0) return undefined
-      const entry = cache.get(kindOf(query), query.folded)
+      const entry = cache.peek(kindOf(query), query)
       if (entry === undefined) return undefined
       const time = now()
       if (time >= entry.freshUntil) return undefined
@@ -147,7 +146,7 @@ export function createForward(
     },
     answer({ query }) {
       if ((query.flags & FLAG.RD) === 0) return refused(RCODE.REFUSED)
-      const entry = cache.get(kindOf(query), query.folded)
+      const entry = known(query)
       const time = now()
       // It may have come while other handlers thought about it.
       if (entry !== undefined && time < entry.freshUntil) {
