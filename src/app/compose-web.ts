@@ -11,7 +11,7 @@ import { createLinks } from '../services/links/index.ts'
 import { createPublisher } from '../services/publish/index.ts'
 import { createResolver } from '../services/resolve/index.ts'
 import { createHoldings } from '../services/swarm/index.ts'
-import { announceHost } from './announce-urls.ts'
+import { announceHost, secureAnnounceUrls } from './announce-urls.ts'
 import { composeDoor } from './door.ts'
 import type { Config } from './config/schema.ts'
 import { composeNames, linksOptions } from './house-names.ts'
@@ -73,7 +73,21 @@ export function composeWeb(config: Config): ComposedRole {
   const names = composeNames(config, log)
   const links = createLinks({ upstream: names, clock: steadyClock, log }, linksOptions(config))
   const gateway = createGateway(
-    { resolver, library, publisher, links, log, clock: steadyClock, announceUrls },
+    {
+      resolver,
+      library,
+      publisher,
+      links,
+      log,
+      clock: steadyClock,
+      announceUrls: (connection) => {
+        const urls = announceUrls(connection.localAddress)
+        // None where the tracker is switched off.
+        return urls.concat(
+          urls.length > 0 ? secureAnnounceUrls(connection, config.btlink.tld, proxy.httpsPort) : [],
+        )
+      },
+    },
     { btlink: config.btlink, uploads },
   )
   const { acme, pki, proxy, setup, ...door } = composeDoor(
@@ -84,6 +98,7 @@ export function composeWeb(config: Config): ComposedRole {
       links,
       dns: () => names.endpoints(),
       serve: (req, res) => gateway.server.emit('request', req, res),
+      upgrade: (req, socket, head) => tracker.upgrade(req, socket, head),
     },
     config,
   )

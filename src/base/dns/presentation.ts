@@ -119,7 +119,7 @@ const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base6
 const upperHex = (bytes: Uint8Array): string => toHex(bytes).toUpperCase()
 
 /** With the last dot, as owners and names in data are written. */
-const absolute = (name: Parameters<typeof textOfName>[0]): string => {
+export const textOfOwner = (name: Parameters<typeof textOfName>[0]): string => {
   const text = textOfName(name)
   return text === '.' ? text : `${text}.`
 }
@@ -155,7 +155,7 @@ function readName(reader: Reader): string {
   }
   const name = nameOfBytes(Uint8Array.from(parts))
   if (name === undefined) throw new Unsound()
-  return absolute(name)
+  return textOfOwner(name)
 }
 
 const readIpv4 = (reader: Reader): string => ipText(reader.take(4))
@@ -256,7 +256,7 @@ export function textOfData(type: number, data: Uint8Array): string {
 /** A line of a zone file without its line end: owner, TTL, class, type and data, with single spaces. */
 export const textOfRecord = (record: ResourceRecord): string =>
   [
-    absolute(record.name),
+    textOfOwner(record.name),
     record.ttl,
     textOfClass(record.class),
     textOfType(record.type),

@@ -4,18 +4,20 @@ import { chmod, rm } from 'node:fs/promises'
 import { type IncomingMessage, type RequestListener, type Server, STATUS_CODES } from 'node:http'
 import { type ListenOptions, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import fastify, { type FastifyError, type FastifyInstance } from 'fastify'
+import fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify'
 import { messageOf } from '../../base/errors.ts'
 import type { Component, Stats } from '../../base/ports/component.ts'
 import { createHttpServer, describeError, refuseSocket } from '../http/index.ts'
 import { type Access, createAccess } from './access.ts'
 import type { ApiDeps, ApiOptions } from './deps.ts'
 import { NoRoute, SocketPathTooLong } from './errors.ts'
+import { dnsRoutes } from './dns-routes.ts'
 import { createOpenApi } from './open-api.ts'
 import { openRoutes } from './open-routes.ts'
 import { peerRoutes } from './peer-routes.ts'
 import { siteRoutes } from './site-routes.ts'
 import { toolRoutes } from './tool-routes.ts'
+import { trustRoutes } from './trust-routes.ts'
 
 export interface Api extends Component {
   /** Bound TCP port; 0 while it does not listen or is switched off. */
@@ -113,7 +115,10 @@ function buildApp(
   openRoutes(app, { deps, document: () => openApi.document() })
   void app.register(async (admin) => {
     admin.addHook('onRequest', async (request) => access.checkAdmin(request.raw))
-    siteRoutes(admin, { ...deps, isTrusted: ({ raw }) => access.isTrusted(raw) }, options)
+    const isTrusted = ({ raw }: FastifyRequest) => access.isTrusted(raw)
+    siteRoutes(admin, { ...deps, isTrusted }, options)
+    trustRoutes(admin, { pki: deps.pki, isTrusted })
+    dnsRoutes(admin, deps)
     toolRoutes(admin, deps, options)
     peerRoutes(admin, deps, options)
   })

@@ -2,8 +2,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Health, Stats } from '../../base/ports/component.ts'
+import type { CertAuthority } from '../../base/ports/cert-issuer.ts'
 import type { LinkResolver, Publisher } from '../../base/ports/content.ts'
 import type { DhtNode } from '../../base/ports/dht-node.ts'
+import type { HouseDns } from '../../base/ports/house-dns.ts'
 import type { Log } from '../../base/ports/log.ts'
 import type { Store } from '../../base/ports/store.ts'
 import type { TorrentEngine } from '../../base/ports/torrent-engine.ts'
@@ -15,6 +17,9 @@ export interface ApiDeps {
   publisher: Publisher
   dht: Pick<DhtNode, 'info'>
   engine: Pick<TorrentEngine, 'torrents' | 'listening' | 'peers' | 'status'>
+  pki: CertAuthority
+  /** Undefined where this box has no resolver. */
+  dns: Pick<HouseDns, 'answer' | 'explain'> | undefined
   health: {
     check(): Promise<{ status: string; score: number; components: Record<string, Health> }>
   }

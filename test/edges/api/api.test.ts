@@ -110,6 +110,8 @@ async function api(t: TestContext, options: Options = {}) {
       listening: async () => ({ port: 1, stats: {} }),
       status: async () => undefined,
     },
+    pki: {} as ApiDeps['pki'],
+    dns: undefined,
     health: { check: async () => ({ ...health, components: { store: health } }) },
     stats: async () => ({ resolve: { lookups: 3 } }),
     async listeners() {
