@@ -2,6 +2,7 @@ import { createBoxAddresses, dnsmasqFront, planFront, unboundFront } from '../..
 import { isSystem, parseRoute, parseServer } from '../../engines/upstream-dns/index.ts'
 import { requireConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
+import { query } from './dns-query.ts'
 import { argument, BadUsage, type Verb, type VerbInput, valueOf } from './verb.ts'
 
 /** Where Debian's unbound may write. */
@@ -38,15 +39,25 @@ async function front(input: VerbInput): Promise<void> {
   input.print(text.trimEnd(), { file: text })
 }
 
-const parts: Record<string, (input: VerbInput) => Promise<void>> = { front }
+const parts: Record<string, (input: VerbInput) => Promise<void>> = { query, front }
 
 export const dnsVerb: Verb = {
-  usage: ['dns front unbound [--interfaces A,B] [--zone-file FILE]', 'dns front dnsmasq'],
-  help: `Prints the configuration of a resolver in front of ours, from the sections dns and upstream.
+  usage: [
+    'dns query NAME [TYPE] [--dnssec]',
+    'dns front unbound [--interfaces A,B] [--zone-file FILE]',
+    'dns front dnsmasq',
+  ],
+  help: `Query asks the box's resolver as a device would, prints what it answers as dig does, and which rule
+said so now; types are A, HTTPS or TYPE65.
+Front prints the configuration of a resolver in front of ours, from the sections dns and upstream.
 dns.front says where it answers. Unbound answers at every address of the machine, or at those of
 --interfaces, and keeps its copy of the household's records in --zone-file. See docs/dns.md.`,
-  options: { interfaces: { type: 'string' }, 'zone-file': { type: 'string' } },
-  takes: [1, 2],
+  options: {
+    dnssec: { type: 'boolean' },
+    interfaces: { type: 'string' },
+    'zone-file': { type: 'string' },
+  },
+  takes: [2, 3],
   async run(input) {
     const name = argument(input, 0)
     const part = parts[name]

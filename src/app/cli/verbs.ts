@@ -79,8 +79,18 @@ export const verbs: readonly VerbEntry[] = [
     load: async () => (await import('./config.ts')).configVerb,
   },
   {
+    name: 'ca',
+    summary: 'show, move and renew the root certificate of the house',
+    load: async () => (await import('./ca.ts')).caVerb,
+  },
+  {
+    name: 'gencert',
+    summary: 'make a certificate for another server of the house',
+    load: async () => (await import('./gencert.ts')).gencertVerb,
+  },
+  {
     name: 'dns',
-    summary: 'write the configuration of a resolver in front of ours',
+    summary: 'ask the resolver, or write the configuration of one in front',
     load: async () => (await import('./dns.ts')).dnsVerb,
   },
   {

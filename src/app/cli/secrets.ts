@@ -1,0 +1,109 @@
+/** What must not be seen: passphrases on their way in, keys on their way out. */
+import { randomBytes } from 'node:crypto'
+import { open, rename, rm } from 'node:fs/promises'
+import { createInterface } from 'node:readline/promises'
+import { Writable } from 'node:stream'
+import { codeOf, declareError, messageOf } from '../../base/errors.ts'
+import { BadUsage, type Flags, valueOf } from './verb.ts'
+
+export const UnusableFile = declareError('BTL_ERR_CLI_UNUSABLE_FILE', 'cannot %s %s: %s', 400)
+
+/** Longer than any that `ca export` takes. */
+const MAX_SECRET_BYTES = 4096
+
+/** For a person at a terminal; what is typed is shown nowhere. */
+async function typed(question: string): Promise<string> {
+  process.stderr.write(question)
+  const nowhere = new Writable({ write: (_chunk, _encoding, written) => written() })
+  const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true })
+  const given = new AbortController()
+  lines.once('SIGINT', () => given.abort())
+  lines.once('close', () => given.abort())
+  try {
+    return await lines.question('', { signal: given.signal })
+  } catch (error) {
+    throw new BadUsage('no passphrase was given', { cause: error })
+  } finally {
+    lines.close()
+    process.stderr.write('\n')
+  }
+}
+
+async function firstLineOfInput(): Promise<string> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    chunks.push(chunk)
+    length += chunk.length
+    if (length > MAX_SECRET_BYTES) break
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+export async function readText(file: string, maxBytes: number): Promise<string> {
+  try {
+    const handle = await open(file, 'r')
+    try {
+      const { bytesRead, buffer } = await handle.read(Buffer.alloc(maxBytes + 1))
+      if (bytesRead > maxBytes) throw new UnusableFile('read', file, `over ${maxBytes} bytes`)
+      return buffer.toString('utf8', 0, bytesRead)
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    if (error instanceof UnusableFile) throw error
+    throw new UnusableFile('read', file, codeOf(error) ?? messageOf(error), { cause: error })
+  }
+}
+
+/**
+ * From `--passphrase-file`, stdin, or the terminal; never from an argument, which every process sees.
+ * @param twice a new one: a slip of the fingers would lock the export for ever
+ */
+export async function readPassphrase(flags: Flags, twice: boolean): Promise<string> {
+  const file = valueOf(flags, 'passphrase-file')
+  let secret: string
+  if (file !== undefined) secret = await readText(file, MAX_SECRET_BYTES)
+  else if (process.stdin.isTTY) {
+    secret = await typed('Passphrase: ')
+    if (twice && (await typed('The same again: ')) !== secret) {
+      throw new BadUsage('the two passphrases are not the same')
+    }
+  } else secret = await firstLineOfInput()
+  const [line = ''] = secret.split(/\r?\n/, 1)
+  if (line === '') {
+    throw new BadUsage('no passphrase: give one on stdin or with --passphrase-file FILE')
+  }
+  return line
+}
+
+/** Asks a person who did not say --yes. */
+export async function confirm(flags: Flags, what: string): Promise<void> {
+  if (flags['yes'] === true) return
+  if (!process.stdin.isTTY) throw new BadUsage(`${what} Say --yes if that is meant`)
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    const answer = await lines.question(`${what} Type yes to go on: `)
+    if (answer.trim().toLowerCase() !== 'yes') throw new BadUsage('nothing was changed')
+  } finally {
+    lines.close()
+  }
+}
+
+/** Readable for its owner alone, whatever was there before; whole or not at all. */
+export async function writeSecretFile(file: string, text: string): Promise<void> {
+  const unfinished = `${file}.${randomBytes(4).toString('hex')}.new`
+  try {
+    const handle = await open(unfinished, 'wx', 0o600)
+    try {
+      await handle.writeFile(text)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(unfinished, file)
+  } catch (error) {
+    await rm(unfinished, { force: true })
+    throw new UnusableFile('write', file, codeOf(error) ?? messageOf(error), { cause: error })
+  }
+}

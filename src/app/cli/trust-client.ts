@@ -1,0 +1,74 @@
+/** Asks for certificates: the daemon where one runs, else the folder itself. */
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { systemClock } from '../../base/ports/clock.ts'
+import { createTrustApi, type TrustApi } from '../../edges/api/index.ts'
+import { createPki } from '../../engines/pki/index.ts'
+import { requireConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
+import { createLog } from '../log-lines.ts'
+import { boxHosts } from '../served-hosts.ts'
+import { ask, NotRunning, Refused } from './admin-client.ts'
+import { type VerbInput, valueOf } from './verb.ts'
+
+type Method = 'GET' | 'POST' | 'DELETE'
+
+/** What root writes, the user of the daemon must be able to read. */
+async function asOwner<Result>(folder: string, work: () => Promise<Result>): Promise<Result> {
+  const { uid, gid } = await stat(folder)
+  if (process.geteuid?.() !== 0 || uid === 0) return work()
+  const rootGroup = process.getegid?.() ?? 0
+  process.setegid?.(gid)
+  process.seteuid?.(uid)
+  try {
+    return await work()
+  } finally {
+    process.seteuid?.(0)
+    process.setegid?.(rootGroup)
+  }
+}
+
+async function askFolder(
+  config: Config,
+  ...sent: Parameters<TrustApi['ask']>
+): ReturnType<TrustApi['ask']> {
+  const { state_dir: stateDir } = config
+  const { tld } = config.btlink
+  const pki = createPki(
+    {
+      log: createLog('ca', { level: 'warn', format: 'text' }),
+      clock: systemClock,
+      folder: join(stateDir, 'pki'),
+    },
+    { ...config.pki, tld, reserved_hosts: boxHosts(tld) },
+  )
+  return asOwner(stateDir, async () => {
+    await pki.start(AbortSignal.timeout(60_000))
+    try {
+      return await createTrustApi(pki).ask(...sent)
+    } finally {
+      await pki.stop()
+    }
+  })
+}
+
+/** @throws what the box says where it refuses */
+export async function askTrust<Result>(
+  input: VerbInput,
+  method: Method,
+  path: string,
+  body?: unknown,
+): Promise<Result> {
+  const stateDir = await input.stateDir()
+  try {
+    return await ask<Result>(stateDir, method, path, body)
+  } catch (error) {
+    if (!(error instanceof NotRunning)) throw error
+    // Nobody means a folder that is not there: it would get an authority that nothing uses.
+    if (!(await stat(stateDir).catch(() => undefined))?.isDirectory()) throw error
+  }
+  const config = await requireConfig({ file: valueOf(input.flags, 'config'), stateDir })
+  const answer = await askFolder(config, method, path, body)
+  if (answer.status < 400) return answer.body as Result
+  throw new Refused((answer.body as { message: string }).message)
+}
