@@ -25,7 +25,8 @@ export function dnsmasqFront(plan: FrontPlan, config: DnsConfig): string {
   return [
     '# dnsmasq in front of btlinkd, made by: btlinkd dns front dnsmasq',
     `port=${plan.port}`,
-    'domain-needed',
+    // Not domain-needed: that would keep the bare domains below from us.
+    'local=//',
     'bogus-priv',
     ...(config.block_private
       ? ['stop-dns-rebind', `rebind-domain-ok=/${mayBePrivate.join('/')}/`]

@@ -96,6 +96,9 @@ const SAFETY = [
   '  # One that comes back is asked again at once.',
   '  infra-keep-probing: yes',
   '  infra-host-ttl: 60',
+  '  infra-cache-max-rtt: 2000',
+  '  # Clients wait five seconds: better a failure before that than none.',
+  '  outbound-msg-retry: 3',
 ]
 
 /** @throws DnsBadFront */
