@@ -3,17 +3,21 @@
  * Spoken to by Marionette, its own protocol: `<length>:<JSON>` over TCP. playwright-core drives only a
  * Firefox that it patched itself.
  */
+import { spawn } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
-import { connect, type Socket } from 'node:net'
+import { connect } from 'node:net'
 import { join } from 'node:path'
+import { Duplex } from 'node:stream'
 import { start } from './processes.ts'
 import { type Cleanup, finallyDo } from './temp.ts'
 import { until } from './until.ts'
 
 export const FIREFOX = '/usr/bin/firefox-esr'
 
-/** Alone with what the test shows it; every host is this machine. */
-const PREFS: Record<string, string | number | boolean> = {
+type Prefs = Record<string, string | number | boolean>
+
+/** Alone with what the test shows it. */
+const PREFS: Prefs = {
   'app.normandy.enabled': false,
   'app.update.disabledForTesting': true,
   'browser.safebrowsing.update.enabled': false,
@@ -22,10 +26,11 @@ const PREFS: Record<string, string | number | boolean> = {
   'marionette.port': 0,
   'network.captive-portal-service.enabled': false,
   'network.connectivity-service.enabled': false,
-  'network.dns.forceResolve': '127.0.0.1',
-  'network.proxy.type': 0,
   'services.settings.server': 'data:,#',
 }
+
+/** Where it has no network of its own, every host is this machine. */
+const HERE: Prefs = { 'network.dns.forceResolve': '127.0.0.1', 'network.proxy.type': 0 }
 
 export interface FirefoxWindow {
   /** Loads a page. Rejects with what Firefox says of it, such as "insecure certificate". */
@@ -41,7 +46,7 @@ type Answer = [
 ]
 
 /** One command at a time, each with its answer. */
-function createWire(socket: Socket) {
+function createWire(socket: Duplex) {
   let buffer = Buffer.alloc(0)
   let lastId = 0
   const waiting = new Map<number, (answer: Answer) => void>()
@@ -79,34 +84,45 @@ function createWire(socket: Socket) {
   }
 }
 
+/** Marionette listens on the loopback of Firefox's network: from elsewhere a program in there carries it. */
+function reach(t: Cleanup, port: number, netns: string | undefined): Duplex {
+  if (netns === undefined) return connect(port, '127.0.0.1')
+  const args = ['netns', 'exec', netns, '/usr/bin/busybox', 'nc', '127.0.0.1', String(port)]
+  const child = spawn('/usr/sbin/ip', args, { stdio: ['pipe', 'pipe', 'ignore'] })
+  finallyDo(t, () => void child.kill('SIGKILL'))
+  return Duplex.from({ readable: child.stdout, writable: child.stdin })
+}
+
 /**
  * @param profile a folder, in which its certificate database may lie already
  * @param options.policies a folder with the policies.json of an administrator, for this Firefox alone
+ * @param options.netns runs in there, with whatever that network says about names and proxies
  */
 export async function firefoxWindow(
   t: Cleanup,
   profile: string,
-  options: { policies?: string } = {},
+  options: { policies?: string; netns?: string; prefs?: Prefs } = {},
 ): Promise<FirefoxWindow> {
-  const lines = Object.entries(PREFS).map(
+  const { netns, prefs } = options
+  const lines = Object.entries({ ...PREFS, ...(netns === undefined ? HERE : {}), ...prefs }).map(
     ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});`,
   )
   await writeFile(join(profile, 'user.js'), `${lines.join('\n')}\n`)
   const switches = ['--headless', '--marionette', '--no-remote', '--profile', profile]
   const env = { ...process.env, HOME: profile, MOZ_CRASHREPORTER_DISABLE: '1' }
-  if (options.policies === undefined) start(t, FIREFOX, switches, { env })
+  if (options.policies === undefined) start(t, FIREFOX, switches, { env, netns })
   else {
     // Policies are read from a fixed place only; a mount namespace puts ours there for nobody else.
     const script = `mount --bind "$0" /usr/lib/firefox-esr/distribution && exec ${FIREFOX} "$@"`
     const args = ['--mount', 'sh', '-c', script, options.policies, ...switches]
-    start(t, '/usr/bin/unshare', args, { env })
+    start(t, '/usr/bin/unshare', args, { env, netns })
   }
   const port = await until(
     'Firefox',
     async () => Number(await readFile(join(profile, 'MarionetteActivePort'), 'utf8')) || undefined,
     { timeoutMs: 60_000 },
   )
-  const socket = connect(port, '127.0.0.1')
+  const socket = reach(t, port, netns)
   finallyDo(t, () => void socket.destroy())
   const ask = createWire(socket)
   await ask('WebDriver:NewSession', {})
