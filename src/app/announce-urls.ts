@@ -1,4 +1,5 @@
 /** By which address of the box a magnet's tracker is reached: the one its reader came by, or that of the house's network. */
+import type { Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 
 const LOOPBACK = /^(?:127\.|::1$)/
@@ -21,4 +22,14 @@ export function announceHost(localAddress: string | undefined, listens: string):
   if (LOOPBACK.test(listens)) return listens
   // A link copied on the box itself is meant for other devices too.
   return houseAddress() ?? address ?? '127.0.0.1'
+}
+
+/**
+ * The tracker for pages that came over https: those may open no `ws:`. Whoever got them trusts the box
+ * under its names, and only under those.
+ * @param httpsPort 0 while it does not listen
+ */
+export function secureAnnounceUrls(connection: Socket, tld: string, httpsPort: number): string[] {
+  const isSecure = 'encrypted' in connection && connection.encrypted === true
+  return isSecure && httpsPort > 0 ? [`wss://${tld}:${httpsPort}/announce`] : []
 }

@@ -1,6 +1,7 @@
 /** Where devices come in: the proxy's ports, its certificates, and what it says of itself to browsers. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import type { CertAuthority } from '../base/ports/cert-issuer.ts'
 import type { Clock } from '../base/ports/clock.ts'
 import type { DnsUpstream } from '../base/ports/dns-upstream.ts'
@@ -15,7 +16,7 @@ import { createPki } from '../engines/pki/index.ts'
 import type { Config } from './config/schema.ts'
 import { createLookup } from './house-names.ts'
 import type { Listeners } from './roles/listeners.ts'
-import { boxHosts, createServedHosts, withLinks } from './served-hosts.ts'
+import { boxHosts, createBoxNames, createServedHosts, withLinks } from './served-hosts.ts'
 
 export interface DoorDeps {
   log: Log
@@ -27,6 +28,8 @@ export interface DoorDeps {
   dns: HouseDns['listening']
   /** Answers what is for us. */
   serve: (req: IncomingMessage, res: ServerResponse) => void
+  /** Takes over a WebSocket to the box itself; false where there is none. */
+  upgrade?: (req: IncomingMessage, socket: Duplex, head: Buffer) => boolean
 }
 
 export interface Door {
@@ -38,7 +41,7 @@ export interface Door {
 }
 
 export function composeDoor(deps: DoorDeps, config: Config): Door {
-  const { log, clock, names, links, dns, serve } = deps
+  const { log, clock, names, links, dns, serve, upgrade } = deps
   const { tld, gateway_domains, header_timeout, idle_timeout, max_connections } = config.btlink
   const pki = createPki(
     { log, clock, folder: join(config.state_dir, 'pki') },
@@ -49,6 +52,7 @@ export function composeDoor(deps: DoorDeps, config: Config): Door {
     { ...config.acme, tld, gateway_domains },
   )
   const served = createServedHosts(tld, gateway_domains)
+  const isBox = createBoxNames(tld, gateway_domains)
   const pac = createPac(
     { httpPort: () => proxy.httpPort, httpsPort: () => proxy.httpsPort },
     { ...config.pac, tld, gateway_domains },
@@ -74,6 +78,7 @@ export function composeDoor(deps: DoorDeps, config: Config): Door {
       }),
       answer: (req, res) => own.some((one) => one.answer(req, res)),
       serve,
+      upgrade: (req, socket, head, host) => isBox(host) && upgrade?.(req, socket, head) === true,
       leaf: async (host, signal) => acme.leaf(host) ?? pki.leaf(host, signal),
       fallback: (signal) => pki.fallback(signal),
       lookup: createLookup(names),

@@ -1,4 +1,5 @@
 /** Hosts that are this box's business, whoever asks by whatever way. */
+import { isIP } from 'node:net'
 import type { LinkRecords } from '../base/ports/link-records.ts'
 
 /** Names of the box below the top-level domain that are no names of content. */
@@ -20,6 +21,13 @@ export function createServedHosts(tld: string, gatewayDomains: readonly string[]
       (root) =>
         host.endsWith(root) && (host.length === root.length || host.at(-root.length - 1) === '.'),
     )
+}
+
+/** Whether a host is the box itself, by one of its names or by address, and none of the sites on it. */
+export function createBoxNames(tld: string, gatewayDomains: readonly string[]) {
+  const roots = ['localhost', ...gatewayDomains.map((domain) => domain.toLowerCase())]
+  const own = new Set([tld, ...boxHosts(tld), ...roots, ...roots.map((root) => `${tld}.${root}`)])
+  return (host: string): boolean => own.has(host) || isIP(host) !== 0
 }
 
 export interface LinkedHosts {

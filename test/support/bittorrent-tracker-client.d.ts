@@ -1,6 +1,7 @@
 /** The client of bittorrent-tracker 11, as far as tests use it. */
 declare module 'bittorrent-tracker' {
   import type { EventEmitter } from 'node:events'
+  import type { Agent } from 'node:https'
 
   export interface Answer {
     infoHash: string
@@ -23,6 +24,7 @@ declare module 'bittorrent-tracker' {
       announce: string[]
       port: number
       getAnnounceOpts?: () => object
+      proxyOpts?: { httpsAgent?: Agent }
     })
     start(): void
     complete(): void

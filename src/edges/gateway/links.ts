@@ -1,11 +1,12 @@
 /** Links that leave the site: its magnet, its web seed, its torrent file. */
+import type { Socket } from 'node:net'
 import { encode, encodeRawDict } from '../../base/bencode.ts'
 import { writeMagnet } from '../../base/names/index.ts'
 import { torrentOrigin, type Exchange } from './exchange.ts'
 import type { SiteView } from './site-view.ts'
 
-/** Announce addresses for those who reach the box at `localAddress`. */
-export type AnnounceUrls = (localAddress: string | undefined) => string[]
+/** Announce addresses for those who reach the box by this connection. */
+export type AnnounceUrls = (connection: Socket) => string[]
 
 /** Always of the `-ih` host: a web seed must not change its content under a client. */
 export const webSeedUrl = (exchange: Exchange, view: SiteView): string =>
@@ -17,7 +18,7 @@ export function torrentMagnet(
   view: SiteView,
   announceUrls: AnnounceUrls,
 ): string {
-  const trackers = announceUrls(exchange.req.socket.localAddress)
+  const trackers = announceUrls(exchange.req.socket)
   return writeMagnet(
     { kind: 'infohash', infoHash: view.infoHash },
     {
@@ -33,7 +34,7 @@ export function torrentFile(
   view: SiteView,
   announceUrls: AnnounceUrls,
 ): Uint8Array {
-  const trackers = announceUrls(exchange.req.socket.localAddress)
+  const trackers = announceUrls(exchange.req.socket)
   const entries = new Map([
     ['info', view.torrent.metainfo.info],
     ['created by', encode('btlinkd')],

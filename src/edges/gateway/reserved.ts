@@ -66,7 +66,7 @@ function infoJson(exchange: Exchange, view: SiteView, announceUrls: AnnounceUrls
         saltText: latin1(key.salt),
         magnet: writeMagnet(
           { kind: 'key', publicKey: key.publicKey, salt: key.salt },
-          { hints: { trackers: announceUrls(exchange.req.socket.localAddress) } },
+          { hints: { trackers: announceUrls(exchange.req.socket) } },
         ),
         seq: resolution?.seq,
         freshness: resolution?.freshness,

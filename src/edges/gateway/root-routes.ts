@@ -149,7 +149,7 @@ export function rootRoutes(
       {
         title: upload.name,
         hints: {
-          trackers: deps.announceUrls(request.raw.socket.localAddress),
+          trackers: deps.announceUrls(request.raw.socket),
           webSeeds: [`${origin}/.btlink/webseed/`],
         },
       },

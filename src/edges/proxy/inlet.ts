@@ -11,6 +11,7 @@ export interface InletDeps {
   tls: TlsDoor
   onRequest(req: IncomingMessage, res: ServerResponse): void
   onConnect(req: IncomingMessage, stream: Duplex, head: Buffer): void
+  onUpgrade(req: IncomingMessage, stream: Duplex, head: Buffer): void
   /** Takes a stream on which HTTP/2 is spoken. */
   onHttp2(stream: Duplex, arrival: Arrival): void
   /** Whether the HTTPS proxy is known by that name. */
@@ -34,6 +35,9 @@ export function createInlet(deps: InletDeps, limits: ServerLimits): Inlet {
   const http: Server = createHttpServer(limits, (req, res) => deps.onRequest(req, res))
   http.on('connect', (req: IncomingMessage, stream: Duplex, head: Buffer) =>
     deps.onConnect(req, stream, head),
+  )
+  http.on('upgrade', (req: IncomingMessage, stream: Duplex, head: Buffer) =>
+    deps.onUpgrade(req, stream, head),
   )
 
   function plain(stream: Duplex, arrival: Arrival): void {

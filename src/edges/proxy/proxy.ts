@@ -6,12 +6,13 @@ import type { Duplex } from 'node:stream'
 import { messageOf, printable } from '../../base/errors.ts'
 import type { Component, Stats } from '../../base/ports/component.ts'
 import type { Log } from '../../base/ports/log.ts'
-import { closeSignal, describeError, refuseSocket } from '../http/index.ts'
+import { closeSignal, describeError, refuseSocket, UpgradeRefused } from '../http/index.ts'
 import { type Arrival, createArrivals, type IsServed } from './arrival.ts'
 import { parseAuthority } from './authority.ts'
 import type { ProxyOptions } from './config.ts'
 import { type Connect, createDialer, type Lookup } from './dial.ts'
 import { BadFraming, BadTarget } from './errors.ts'
+import { framingOf } from './headers.ts'
 import { createHouse, machineNetworks } from './house.ts'
 import { createHttp2Door } from './http2-door.ts'
 import { createInlet } from './inlet.ts'
@@ -35,6 +36,11 @@ export interface ProxyDeps extends TlsDeps {
   answer?(req: IncomingMessage, res: ServerResponse): boolean
   /** The gateway: `gateway.server.emit('request', req, res)`. */
   serve(req: IncomingMessage, res: ServerResponse): void
+  /**
+   * Takes over a WebSocket to the box itself; false for hosts and paths that have none. Sites have none.
+   * @param host lower case, without port and trailing dot
+   */
+  upgrade?(req: IncomingMessage, stream: Duplex, head: Buffer, host: string): boolean
   /** Resolves names of other sites; our own resolver, so that they are not asked outside. */
   lookup: Lookup
   connect?: Connect
@@ -71,7 +77,7 @@ export function createProxy(deps: ProxyDeps, options: ProxyOptions): Proxy {
   // Random, so that two boxes in a row are not taken for one.
   const pseudonym = `btlink-${randomBytes(4).toString('hex')}`
   const isHouse = createHouse(options.clients, deps.ownNetworks ?? machineNetworks)
-  const counts = { refused: 0, failed: 0 }
+  const counts = { upgraded: 0, refused: 0, failed: 0 }
   const arrivals = createArrivals()
   const answering = new WeakSet<object>()
   const stopped = new AbortController()
@@ -181,12 +187,32 @@ export function createProxy(deps: ProxyDeps, options: ProxyOptions): Proxy {
     }
   }
 
+  /** To other sites it comes by CONNECT; what is asked here is for us. */
+  function onUpgrade(req: IncomingMessage, stream: Duplex, head: Buffer): void {
+    const arrival = arrivals.of(stream)
+    if (arrival === undefined || answering.has(stream)) {
+      stream.destroy()
+      return
+    }
+    stream.on('error', () => stream.destroy())
+    try {
+      framingOf(req)
+      const host = parseAuthority(req.headers.host ?? '', 80)?.host ?? ''
+      if (deps.upgrade?.(req, stream, head, host) === true) counts.upgraded++
+      else throw new UpgradeRefused('websocket')
+    } catch (error) {
+      note(error, { client: arrival.client, url: req.url?.slice(0, 200) })
+      refuseSocket(stream, error instanceof Error ? error : new UpgradeRefused('websocket'))
+    }
+  }
+
   const inlet = createInlet(
     {
       arrivals,
       tls: createTlsDoor(deps),
       onRequest: (req, res) => void onRequest(req, res),
       onConnect: (req, stream, head) => void onConnect(req, stream, head),
+      onUpgrade,
       onHttp2: (stream, arrival) => http2.take(stream, arrival),
       isProxyName: (name) => name === options.secure_host,
     },
@@ -247,6 +273,7 @@ export function createProxy(deps: ProxyDeps, options: ProxyOptions): Proxy {
       connections: listeners.open(),
       requests_served: requests.stats().served,
       requests_forwarded: requests.stats().forwarded,
+      upgraded: counts.upgraded,
       tunnels_served: tunnels.stats().served,
       tunnels_outside: tunnels.stats().outside,
       to_other_sites: shares.taken,

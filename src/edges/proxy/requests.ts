@@ -1,7 +1,6 @@
 /** One HTTP request to the proxy: ours to answer, or to be passed on to another site. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { printable } from '../../base/errors.ts'
-import { UpgradeRefused } from '../http/index.ts'
 import type { Arrival, IsServed } from './arrival.ts'
 import { parseAuthority, writeAuthority } from './authority.ts'
 import type { Dialer } from './dial.ts'
@@ -31,11 +30,8 @@ export interface RequestOptions {
 const ABSOLUTE = /^http:\/\/([^/?#]*)([^#]*)/i
 const DEFAULT_PORT = 80
 
-const isWebSocket = ({ headers }: IncomingMessage): boolean =>
-  headers.upgrade?.toLowerCase() === 'websocket'
-
 export interface Requests {
-  /** @throws an error of this room, or BTL_ERR_HTTP_UPGRADE_REFUSED, while no answer has begun */
+  /** @throws an error of this room while no answer has begun */
   answer(
     req: IncomingMessage,
     res: ServerResponse,
@@ -50,8 +46,6 @@ export function createRequests(deps: RequestDeps, options: RequestOptions): Requ
   const counts = { served: 0, forwarded: 0 }
 
   async function serve(req: IncomingMessage, res: ServerResponse, arrival: Arrival) {
-    // No site has anything to say over WebSocket; other upgrades (h2c) may be ignored.
-    if (isWebSocket(req)) throw new UpgradeRefused('websocket')
     counts.served++
     if (!deps.answer(req, res)) await deps.serve(req, res, arrival)
   }
