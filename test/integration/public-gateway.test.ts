@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { parse } from 'yaml'
+import { curl } from '../support/curl.ts'
+import { createTestDaemon } from '../support/daemon.ts'
+import { freePort } from '../support/dns-servers.ts'
+import { startPebble, withoutPebble } from '../support/pebble.ts'
+import { missing } from '../support/processes.ts'
+import { read } from '../support/sources.ts'
+import { tempFolder } from '../support/temp.ts'
+import { until } from '../support/until.ts'
+
+type Sections = Record<string, Record<string, unknown>>
+
+/** The configuration that the manual shows. */
+function shown(): Sections {
+  const [, block = ''] = /```yaml\n([\s\S]*?)```/.exec(read('docs/public-gateway.md')) ?? []
+  return parse(block) as Sections
+}
+
+const skip = withoutPebble() || missing('/usr/bin/curl')
+
+describe('a public gateway as the manual has it', { skip }, () => {
+  it('gets its certificate, answers over it, and keeps it over a restart', async (t) => {
+    const [httpPort, httpsPort] = [await freePort(), await freePort()]
+    const pebble = await startPebble(t, { httpPort })
+    const config = shown()
+    const box = await createTestDaemon(t, {
+      config: {
+        ...config,
+        proxy: { http_port: httpPort, https_port: httpsPort },
+        acme: { ...config['acme'], directory: pebble.directory, authority_ca: pebble.ca },
+      },
+    })
+    const root = join(await tempFolder(t), 'root.pem')
+    await writeFile(root, await pebble.root())
+    const ask = async (host: string) => {
+      const more = ['--cacert', root, '--resolve', `${host}:${httpsPort}:127.0.0.1`]
+      return curl(`https://${host}:${httpsPort}/`, { more })
+    }
+    const first = await until('the certificate', () => ask('gw.example.org'), { everyMs: 250 })
+    assert.equal(first.status, 200)
+    assert.equal((await ask('btlink.gw.example.org')).status, 200)
+    await assert.rejects(ask('www.gw.example.org'), /alert|unrecognized/)
+    // What the path holds at other times is the site's.
+    const path = '/.well-known/acme-challenge/some-token'
+    assert.equal((await box.get('gw.example.org', path)).status, 404)
+
+    const health = (await box.json('status'))['health'] as { components: Sections } | undefined
+    assert.equal(health?.components['acme']?.['score'], 100, JSON.stringify(health))
+
+    await pebble.stop()
+    await box.restart()
+    assert.equal((await ask('gw.example.org')).status, 200)
+  })
+})
