@@ -39,20 +39,18 @@ export interface Internet {
   /** Names it was asked for, in small letters. */
   heard(): Set<string>
   stop(): Promise<void>
+  /** The keys of the root, as resolvers are told them. */
+  anchors(): Promise<string[]>
 }
 
-/** nsd with all of the DNS as one zone, and a dnsmasq before it that writes down what is asked. */
-export async function startInternet(t: Cleanup, zone = INTERNET): Promise<Internet> {
-  const folder = await tempFolder(t, 'btl-internet')
-  const authority = await freePort()
-  await writeFile(join(folder, 'root.zone'), zone)
+async function startNsd(t: Cleanup, folder: string, port: number): Promise<void> {
   const config = join(folder, 'nsd.conf')
   await writeFile(
     config,
     `server:
   server-count: 1
   ip-address: 127.0.0.1
-  port: ${authority}
+  port: ${port}
   username: ""
   chroot: ""
   zonesdir: "${folder}"
@@ -69,6 +67,39 @@ zone:
 `,
   )
   start(t, '/usr/sbin/nsd', ['-d', '-c', config])
+}
+
+/** Signs the zone itself, with NSEC as the real root has. */
+async function startKnot(t: Cleanup, folder: string, port: number): Promise<void> {
+  const config = join(folder, 'knot.conf')
+  await writeFile(
+    config,
+    `server:
+    rundir: "${folder}"
+    listen: 127.0.0.1@${port}
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+database:
+    storage: "${folder}"
+zone:
+  - domain: .
+    file: "${folder}/root.zone"
+    zonefile-sync: -1
+    zonefile-load: difference
+    journal-content: all
+    dnssec-signing: on
+`,
+  )
+  start(t, '/usr/sbin/knotd', ['-c', config])
+}
+
+/** A server with all of the DNS as one zone, and a dnsmasq before it that writes down what is asked. */
+export async function startInternet(t: Cleanup, { isSigned = false } = {}): Promise<Internet> {
+  const folder = await tempFolder(t, 'btl-internet')
+  const authority = await freePort()
+  await writeFile(join(folder, 'root.zone'), INTERNET)
+  await (isSigned ? startKnot : startNsd)(t, folder, authority)
   await answers(authority, 'web.example.net')
   const port = await freePort()
   const witness = start(t, '/usr/sbin/dnsmasq', [
@@ -90,6 +121,13 @@ zone:
         ),
       ),
     stop: () => witness.stop(),
+    async anchors() {
+      const keys = await dig(authority, '+short', '.', 'DNSKEY')
+      return keys
+        .split('\n')
+        .filter((line) => line.startsWith('257'))
+        .map((line) => `. IN DNSKEY ${line}`)
+    },
   }
 }
 
@@ -132,6 +170,8 @@ export interface Setup {
 
 export interface SetupOptions {
   internet: { port: number }
+  /** Makes unbound validate. */
+  anchors?: readonly string[]
   env?: NodeJS.ProcessEnv
   config?: Partial<DnsConfig>
 }
@@ -147,7 +187,7 @@ const server = (port: number) => ({
 export async function startSetup(
   t: Cleanup,
   engine: Engine,
-  { internet, env = process.env, config = {} }: SetupOptions,
+  { internet, env = process.env, config = {}, anchors = [] }: SetupOptions,
 ): Promise<Setup> {
   const router = await startRouter(t)
   const port = await freePort()
@@ -189,7 +229,7 @@ export async function startSetup(
     networks: [],
   })
   const write = engine === 'unbound' ? writeUnbound : writeDnsmasq
-  const [command = '', ...args] = await write(t, plan, dnsConfig(section))
+  const [command = '', ...args] = await write(t, plan, dnsConfig(section), anchors)
   let running = start(t, command, args, { env })
   // Only where it has our zone is its word about it authoritative.
   const ready = engine === 'unbound' ? /NOERROR[^]*flags: qr aa/ : /NOERROR/
@@ -209,7 +249,12 @@ function fail(text: string): never {
 }
 
 /** As Debian runs it, but in the foreground, at one address and without a chroot. */
-async function writeUnbound(t: Cleanup, plan: FrontPlan, config: DnsConfig): Promise<string[]> {
+async function writeUnbound(
+  t: Cleanup,
+  plan: FrontPlan,
+  config: DnsConfig,
+  anchors: readonly string[],
+): Promise<string[]> {
   const folder = await tempFolder(t, 'btl-front')
   const zoneFile = join(folder, 'btlinkd.rpz')
   const written = unboundFront(plan, config, { interfaces: ['127.0.0.1'], zoneFile })
@@ -222,6 +267,7 @@ async function writeUnbound(t: Cleanup, plan: FrontPlan, config: DnsConfig): Pro
   username: ""
   pidfile: ""
   use-syslog: no
+${anchors.map((anchor) => `  trust-anchor: "${anchor}"`).join('\n')}
 include: "${folder}/btlinkd.conf"
 `,
   )

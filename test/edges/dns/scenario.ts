@@ -84,6 +84,7 @@ mask.icloud.com. A 198.18.0.85
 mask-h2.icloud.com. A 198.18.0.85
 wpad.example. A 198.18.0.66
 wpad. A 198.18.0.66
+0.debian.pool.ntp.org. A 198.18.0.123
 chromecast.link. A 198.18.0.86
 _btlink.chromecast.link. TXT "not the household's"
 4.3.2.8.in-addr.arpa. PTR host.example.net.
