@@ -11,21 +11,27 @@ export const UnusableFile = declareError('BTL_ERR_CLI_UNUSABLE_FILE', 'cannot %s
 /** Longer than any that `ca export` takes. */
 const MAX_SECRET_BYTES = 4096
 
-/** For a person at a terminal; what is typed is shown nowhere. */
-async function typed(question: string): Promise<string> {
-  process.stderr.write(question)
+/** What a person types at the terminal, one line a question; it is shown nowhere. */
+async function typed(questions: readonly string[]): Promise<string[]> {
   const nowhere = new Writable({ write: (_chunk, _encoding, written) => written() })
+  // The terminal must stop showing before anybody is asked, and not begin again in between.
   const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true })
   const given = new AbortController()
   lines.once('SIGINT', () => given.abort())
   lines.once('close', () => given.abort())
+  const answers: string[] = []
   try {
-    return await lines.question('', { signal: given.signal })
+    for (const question of questions) {
+      process.stderr.write(question)
+      answers.push(await lines.question('', { signal: given.signal }))
+      process.stderr.write('\n')
+    }
+    return answers
   } catch (error) {
+    process.stderr.write('\n')
     throw new BadUsage('no passphrase was given', { cause: error })
   } finally {
     lines.close()
-    process.stderr.write('\n')
   }
 }
 
@@ -65,10 +71,12 @@ export async function readPassphrase(flags: Flags, twice: boolean): Promise<stri
   let secret: string
   if (file !== undefined) secret = await readText(file, MAX_SECRET_BYTES)
   else if (process.stdin.isTTY) {
-    secret = await typed('Passphrase: ')
-    if (twice && (await typed('The same again: ')) !== secret) {
+    const questions = twice ? ['Passphrase: ', 'The same again: '] : ['Passphrase: ']
+    const [first = '', ...again] = await typed(questions)
+    if (again.some((one) => one !== first)) {
       throw new BadUsage('the two passphrases are not the same')
     }
+    secret = first
   } else secret = await firstLineOfInput()
   const [line = ''] = secret.split(/\r?\n/, 1)
   if (line === '') {
