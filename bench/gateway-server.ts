@@ -8,11 +8,9 @@ import { Value } from 'typebox/value'
 import { systemClock } from '../src/base/ports/clock.ts'
 import { silentLog } from '../src/base/ports/log.ts'
 import { createGateway } from '../src/edges/gateway/index.ts'
-import {
-  btlinkConfigSchema,
-  proxyConfigSchema,
-  uploadsConfigSchema,
-} from '../src/edges/gateway/config.ts'
+import { btlinkConfigSchema, uploadsConfigSchema } from '../src/edges/gateway/config.ts'
+import { createProxy } from '../src/edges/proxy/index.ts'
+import { proxyServerConfigSchema } from '../src/edges/proxy/config.ts'
 import { createFakeLibrary } from '../test/fakes/library.ts'
 
 const [, , folder = '.', state = '.'] = process.argv
@@ -23,14 +21,36 @@ for (const name of await readdir(folder)) files[name] = await readFile(join(fold
 const { infoHash } = await fake.add(files, { pieceLength: 1024 * 1024 })
 for (const name of Object.keys(files)) delete files[name]
 
+const btlink = Value.Create(btlinkConfigSchema)
 const gateway = createGateway(
   { ...fake, log: silentLog, clock: systemClock },
-  {
-    btlink: Value.Create(btlinkConfigSchema),
-    proxy: { ...Value.Create(proxyConfigSchema), address: '127.0.0.1', http_port: 0 },
-    uploads: Value.Create(uploadsConfigSchema),
-  },
+  { btlink, uploads: Value.Create(uploadsConfigSchema) },
 )
 await gateway.start(new AbortController().signal)
-const origin = `http://127.0.0.1:${gateway.port}`
+
+// As on the box: requests come through the proxy. Nobody asks for other sites or certificates here.
+const nothing = () => Promise.reject(new Error('not asked for in this benchmark'))
+const proxy = createProxy(
+  {
+    isServed: () => true,
+    answer: () => false,
+    serve: (req, res) => void gateway.server.emit('request', req, res),
+    leaf: nothing,
+    fallback: nothing,
+    lookup: nothing,
+    log: silentLog,
+  },
+  {
+    ...btlink,
+    ...Value.Create(proxyServerConfigSchema),
+    address: '127.0.0.1',
+    http_port: 0,
+    https_port: 0,
+    other_sites: false,
+    secure_host: 'proxy.btlink',
+    request_headers: false,
+  },
+)
+await proxy.start(new AbortController().signal)
+const origin = `http://127.0.0.1:${proxy.httpPort}`
 console.log(JSON.stringify({ origin, host: `${infoHash}-ih.btlink` }))

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream'
 import { messageOf, printable } from '../../base/errors.ts'
 import type { Component, Stats } from '../../base/ports/component.ts'
 import type { Log } from '../../base/ports/log.ts'
-import { closeSignal, describeError, refuseSocket, UpgradeRefused } from '../http/index.ts'
+import { describeError, refuseSocket, UpgradeRefused } from '../http/index.ts'
 import { type Arrival, createArrivals, type IsServed } from './arrival.ts'
 import { parseAuthority } from './authority.ts'
 import type { ProxyOptions } from './config.ts'
@@ -79,7 +79,8 @@ export function createProxy(deps: ProxyDeps, options: ProxyOptions): Proxy {
   const isHouse = createHouse(options.clients, deps.ownNetworks ?? machineNetworks)
   const counts = { upgraded: 0, refused: 0, failed: 0 }
   const arrivals = createArrivals()
-  const answering = new WeakSet<object>()
+  /** The last one of each connection. */
+  const answers = new WeakMap<object, ServerResponse>()
   const stopped = new AbortController()
 
   const shares = createShares(options.max_tunnels, options.max_tunnels_per_client)
@@ -128,28 +129,29 @@ export function createProxy(deps: ProxyDeps, options: ProxyOptions): Proxy {
     else log.debug(fields, 'the proxy refused a request')
   }
 
-  async function onRequest(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  function onRequest(req: IncomingMessage, res: ServerResponse): void {
     const arrival = arrivals.of(req.socket)
     if (arrival === undefined) {
       req.socket.destroy()
       return
     }
-    const { socket } = req
-    answering.add(socket)
-    res.once('close', () => answering.delete(socket))
+    answers.set(req.socket, res)
     if (options.request_headers) log.debug(headersOf(req, arrival), 'a request to the proxy')
-    try {
-      await requests.answer(req, res, arrival, closeSignal(res))
-    } catch (error) {
+    const fail = (error: unknown) => {
       if (!res.destroyed) note(error, { client: arrival.client, url: req.url?.slice(0, 200) })
       refuse(req, res, error)
+    }
+    try {
+      requests.answer(req, res, arrival)?.catch(fail)
+    } catch (error) {
+      fail(error)
     }
   }
 
   async function onConnect(req: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> {
     const arrival = arrivals.of(stream)
     // An answer is on its way: another one would get into the middle of it.
-    if (arrival === undefined || answering.has(stream)) {
+    if (arrival === undefined || answers.get(stream)?.writableFinished === false) {
       stream.destroy()
       return
     }
@@ -190,7 +192,7 @@ export function createProxy(deps: ProxyDeps, options: ProxyOptions): Proxy {
   /** To other sites it comes by CONNECT; what is asked here is for us. */
   function onUpgrade(req: IncomingMessage, stream: Duplex, head: Buffer): void {
     const arrival = arrivals.of(stream)
-    if (arrival === undefined || answering.has(stream)) {
+    if (arrival === undefined || answers.get(stream)?.writableFinished === false) {
       stream.destroy()
       return
     }
@@ -210,7 +212,7 @@ export function createProxy(deps: ProxyDeps, options: ProxyOptions): Proxy {
     {
       arrivals,
       tls: createTlsDoor(deps),
-      onRequest: (req, res) => void onRequest(req, res),
+      onRequest,
       onConnect: (req, stream, head) => void onConnect(req, stream, head),
       onUpgrade,
       onHttp2: (stream, arrival) => http2.take(stream, arrival),

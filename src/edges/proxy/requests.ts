@@ -1,6 +1,7 @@
 /** One HTTP request to the proxy: ours to answer, or to be passed on to another site. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { printable } from '../../base/errors.ts'
+import { closeSignal } from '../http/index.ts'
 import type { Arrival, IsServed } from './arrival.ts'
 import { parseAuthority, writeAuthority } from './authority.ts'
 import type { Dialer } from './dial.ts'
@@ -32,12 +33,7 @@ const DEFAULT_PORT = 80
 
 export interface Requests {
   /** @throws an error of this room while no answer has begun */
-  answer(
-    req: IncomingMessage,
-    res: ServerResponse,
-    arrival: Arrival,
-    signal: AbortSignal,
-  ): Promise<void>
+  answer(req: IncomingMessage, res: ServerResponse, arrival: Arrival): void | Promise<void>
   stats(): { served: number; forwarded: number }
 }
 
@@ -45,62 +41,71 @@ export function createRequests(deps: RequestDeps, options: RequestOptions): Requ
   const { dialer, shares, pseudonym } = deps
   const counts = { served: 0, forwarded: 0 }
 
-  async function serve(req: IncomingMessage, res: ServerResponse, arrival: Arrival) {
+  function serve(
+    req: IncomingMessage,
+    res: ServerResponse,
+    arrival: Arrival,
+  ): void | Promise<void> {
     counts.served++
-    if (!deps.answer(req, res)) await deps.serve(req, res, arrival)
+    if (!deps.answer(req, res)) return deps.serve(req, res, arrival)
+  }
+
+  /** A target in absolute form, which may be anybody's. */
+  async function pass(req: IncomingMessage, res: ServerResponse, arrival: Arrival): Promise<void> {
+    const { url = '' } = req
+    const signal = closeSignal(res)
+    const match = ABSOLUTE.exec(url)
+    const authority = match?.[1] ?? ''
+    const target = parseAuthority(authority, DEFAULT_PORT)
+    if (match === null || target === undefined) throw new BadTarget(printable(url, 100))
+    if (await deps.isServed(target.host, 'plain', signal)) {
+      await serve(req, res, arrival)
+      return
+    }
+    if (arrival.inside) throw new Nested(arrival.inside.host)
+    if (!arrival.isHouse) throw new ForeignClient(arrival.client)
+    // TRACE would show the client what others put into its request.
+    if (req.method === 'TRACE') throw new BadMethod('TRACE')
+    if (wentThrough(req.rawHeaders, pseudonym)) throw new Loop()
+    const release = shares.take(arrival.client)
+    try {
+      const way = await dialer.find(target, 'request', signal)
+      if (way.to === 'us') {
+        await serve(req, res, arrival)
+        return
+      }
+      const socket = await dialer.connect(target, way.addresses, signal)
+      counts.forwarded++
+      const path = match[2] ?? ''
+      const isPublic = way.addresses.every(isPublicAddress)
+      await forward(req, res, {
+        socket,
+        host: target.host,
+        path: path.startsWith('/') ? path : `/${path}`,
+        authority: writeAuthority(target, DEFAULT_PORT),
+        request: ['Via', `${req.httpVersion} ${pseudonym}`, 'Btlink', '1'],
+        drop: ['btlink'],
+        answer: [
+          'Via',
+          `1.1 ${pseudonym}`,
+          // To the browser it comes from an address of the house: without this its pages could
+          // reach what is there.
+          ...(isPublic ? ['Content-Security-Policy', 'treat-as-public-address'] : []),
+        ],
+        idleMs: options.idle_timeout,
+      })
+    } finally {
+      release()
+    }
   }
 
   return {
-    async answer(req, res, arrival, signal) {
-      const { url = '' } = req
+    answer(req, res, arrival) {
       framingOf(req)
-      if (url.startsWith('/') || url === '*') {
-        await serve(req, res, arrival)
-        return
-      }
-      const match = ABSOLUTE.exec(url)
-      const authority = match?.[1] ?? ''
-      const target = parseAuthority(authority, DEFAULT_PORT)
-      if (match === null || target === undefined) throw new BadTarget(printable(url, 100))
-      if (await deps.isServed(target.host, 'plain', signal)) {
-        await serve(req, res, arrival)
-        return
-      }
-      if (arrival.inside) throw new Nested(arrival.inside.host)
-      if (!arrival.isHouse) throw new ForeignClient(arrival.client)
-      // TRACE would show the client what others put into its request.
-      if (req.method === 'TRACE') throw new BadMethod('TRACE')
-      if (wentThrough(req.rawHeaders, pseudonym)) throw new Loop()
-      const release = shares.take(arrival.client)
-      try {
-        const way = await dialer.find(target, 'request', signal)
-        if (way.to === 'us') {
-          await serve(req, res, arrival)
-          return
-        }
-        const socket = await dialer.connect(target, way.addresses, signal)
-        counts.forwarded++
-        const path = match[2] ?? ''
-        const isPublic = way.addresses.every(isPublicAddress)
-        await forward(req, res, {
-          socket,
-          host: target.host,
-          path: path.startsWith('/') ? path : `/${path}`,
-          authority: writeAuthority(target, DEFAULT_PORT),
-          request: ['Via', `${req.httpVersion} ${pseudonym}`, 'Btlink', '1'],
-          drop: ['btlink'],
-          answer: [
-            'Via',
-            `1.1 ${pseudonym}`,
-            // To the browser it comes from an address of the house: without this its pages could
-            // reach what is there.
-            ...(isPublic ? ['Content-Security-Policy', 'treat-as-public-address'] : []),
-          ],
-          idleMs: options.idle_timeout,
-        })
-      } finally {
-        release()
-      }
+      const { url = '' } = req
+      // Most requests name no host: nothing has to be found out, and nobody waits.
+      const isOurs = url.startsWith('/') || url === '*'
+      return isOurs ? serve(req, res, arrival) : pass(req, res, arrival)
     },
     stats: () => ({ ...counts }),
   }
