@@ -125,6 +125,7 @@ export function composeWeb(config: Config): ComposedRole {
       dht,
       engine,
       pki,
+      links,
       dns: names.house,
       health,
       async stats() {

@@ -110,6 +110,17 @@ describe('a box', { skip: missing(PYTHON, '/usr/bin/curl') || withoutServers() }
     assert.equal(await dig('plain.link'), '192.0.2.9')
   })
 
+  it('says on the command line where a domain leads', async () => {
+    const { stdout } = await box.cli('resolve', 'home.link')
+    assert.match(
+      stdout,
+      new RegExp(`^domain +home\\.link\nname +${site.host}\ninfohash +${site.infoHash}`),
+    )
+    const none = await box.cli('resolve', 'plain.link')
+    assert.notEqual(none.code, 0)
+    assert.match(none.stderr, /_btlink\.plain\.link/)
+  })
+
   it('counts what it asked, and is well', async () => {
     const metrics = (await box.api('/metrics')).text()
     assert.match(metrics, /links_found[^\n]* [1-9]/)

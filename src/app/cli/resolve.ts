@@ -3,6 +3,10 @@ import { argument, type Verb } from './verb.ts'
 
 interface Resolved {
   kind: string
+  /** Where a link record led. */
+  domain?: string
+  host?: string
+  infoHashHost?: string
   infoHash?: string
   seq?: number
   ageSeconds?: number
@@ -13,7 +17,9 @@ interface Resolved {
 
 function describe(found: Resolved): string {
   if (found.value !== undefined) return found.value
-  const lines = [`infohash   ${found.infoHash ?? ''}`]
+  const { domain, host = found.infoHashHost } = found
+  const lines = domain === undefined ? [] : [`domain     ${domain}`, `name       ${host ?? ''}`]
+  lines.push(`infohash   ${found.infoHash ?? ''}`)
   if (found.seq !== undefined) lines.push(`version    ${found.seq}`)
   if (found.ageSeconds !== undefined) lines.push(`confirmed  ${found.ageSeconds} s ago`)
   if (found.source !== undefined) lines.push(`source     ${found.source}`)
@@ -27,7 +33,7 @@ function describe(found: Resolved): string {
 
 export const resolveVerb: Verb = {
   usage: ['resolve NAME [--record] [--fresh]'],
-  help: 'Says which torrent a name leads to, how old that knowledge is, and where it is from.\n--record shows the signed item; --fresh asks the DHT whatever is cached.',
+  help: 'Says which torrent a name, or a domain with a link record, leads to, how old that knowledge is, and where it is from.\n--record shows the signed item; --fresh asks the DHT whatever is cached.',
   options: { record: { type: 'boolean' }, fresh: { type: 'boolean' } },
   takes: [1, 1],
   async run(input) {

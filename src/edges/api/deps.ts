@@ -6,6 +6,7 @@ import type { CertAuthority } from '../../base/ports/cert-issuer.ts'
 import type { LinkResolver, Publisher } from '../../base/ports/content.ts'
 import type { DhtNode } from '../../base/ports/dht-node.ts'
 import type { HouseDns } from '../../base/ports/house-dns.ts'
+import type { LinkRecords } from '../../base/ports/link-records.ts'
 import type { Log } from '../../base/ports/log.ts'
 import type { Store } from '../../base/ports/store.ts'
 import type { TorrentEngine } from '../../base/ports/torrent-engine.ts'
@@ -18,6 +19,7 @@ export interface ApiDeps {
   dht: Pick<DhtNode, 'info'>
   engine: Pick<TorrentEngine, 'torrents' | 'listening' | 'peers' | 'status'>
   pki: CertAuthority
+  links: Pick<LinkRecords, 'find' | 'known'>
   /** Undefined where this box has no resolver. */
   dns: Pick<HouseDns, 'answer' | 'explain'> | undefined
   health: {

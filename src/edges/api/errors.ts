@@ -9,6 +9,11 @@ export const NotAllowed = declareError('BTL_ERR_API_NOT_ALLOWED', 'not allowed: 
 export const NoRoute = declareError('BTL_ERR_API_NO_ROUTE', 'there is no %s %s', 404)
 export const BadInput = declareError('BTL_ERR_API_BAD_INPUT', '%s', 400)
 export const NoSite = declareError('BTL_ERR_API_NO_SITE', 'this box knows no site %s', 404)
+export const NoLink = declareError(
+  'BTL_ERR_API_NO_LINK',
+  'the domain %s has no site: no TXT record at _btlink.%s names one',
+  404,
+)
 export const NoResolver = declareError(
   'BTL_ERR_API_NO_RESOLVER',
   'this box has no resolver: dns.enabled is false in its configuration',

@@ -4,7 +4,7 @@ import { toHex } from '../../base/bytes.ts'
 import { convert, ENCODINGS, isEncoding } from '../../base/names/index.ts'
 import { closeSignal } from '../http/index.ts'
 import type { ApiDeps, ApiOptions } from './deps.ts'
-import { BadInput } from './errors.ts'
+import { BadInput, NoLink } from './errors.ts'
 import { busiestPeers } from './peer-routes.ts'
 import { readName } from './site-name.ts'
 import { infoHashLinks, nameView, urlsOf } from './views.ts'
@@ -51,10 +51,17 @@ function sourceOf(freshness: 'fresh' | 'stale', isOwn: boolean): string {
 
 export function toolRoutes(
   app: FastifyInstance,
-  deps: Pick<ApiDeps, 'store' | 'resolver' | 'dht' | 'engine' | 'listeners' | 'health'>,
+  deps: Pick<ApiDeps, 'store' | 'resolver' | 'links' | 'dht' | 'engine' | 'listeners' | 'health'>,
   { tld, mode, version }: Pick<ApiOptions, 'tld' | 'mode' | 'version'>,
 ): void {
   const { keys, sites } = deps.store
+
+  /** @throws NoLink, BTL_ERR_LINKS_UNREACHABLE */
+  async function linkedName(domain: string, localOnly: boolean, signal: AbortSignal) {
+    const link = localOnly ? deps.links.known(domain) : await deps.links.find(domain, signal)
+    if (!link) throw new NoLink(domain, domain)
+    return link.name
+  }
 
   app.get<{ Querystring: ResolveQuery }>(
     '/api/resolve',
@@ -66,13 +73,17 @@ export function toolRoutes(
       },
     },
     async ({ query }, reply) => {
-      const name = await readName(query.name, keys, tld)
+      const typed = await readName(query.name, keys, tld)
       const signal = closeSignal(reply.raw)
       const localOnly = query.local ?? false
-      if (name.kind === 'infohash') return { kind: name.kind, ...infoHashLinks(name.infoHash, tld) }
+      const linked = typed.kind === 'domain' ? { domain: typed.host } : {}
+      const name = typed.kind === 'domain' ? await linkedName(typed.host, localOnly, signal) : typed
+      if (name.kind === 'infohash') {
+        return { kind: name.kind, ...linked, ...infoHashLinks(name.infoHash, tld) }
+      }
       if (name.kind === 'immutable') {
         const value = await deps.resolver.immutable(name.target, { localOnly }, signal)
-        return { kind: name.kind, target: name.target, value: toHex(value) }
+        return { kind: name.kind, ...linked, target: name.target, value: toHex(value) }
       }
       if (name.kind !== 'key')
         throw new BadInput(`"${query.name.slice(0, 100)}" is no name of .${tld}`)
@@ -82,6 +93,7 @@ export function toolRoutes(
       const isOwn = sites.site(name.publicKey, name.salt)?.keyName !== undefined
       return {
         kind: name.kind,
+        ...linked,
         ...nameView(name.publicKey, name.salt, tld),
         ...infoHashLinks(found.infoHash, tld),
         seq: found.seq,

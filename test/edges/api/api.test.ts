@@ -17,6 +17,7 @@ import { createFakeStore } from '../../fakes/store.ts'
 import { tempFolder } from '../../support/temp.ts'
 
 const IH = infoHash('aa'.repeat(20))
+const LINKED = { kind: 'infohash', infoHash: infoHash('cd'.repeat(20)) } as const
 const Missing = declareError('BTL_ERR_RESOLVE_NOT_FOUND', 'no record for %s', 404)
 
 interface Reply {
@@ -111,6 +112,13 @@ async function api(t: TestContext, options: Options = {}) {
       status: async () => undefined,
     },
     pki: {} as ApiDeps['pki'],
+    links: {
+      async find(domain) {
+        if (domain !== 'linked.example') return undefined
+        return { name: LINKED, hints: {}, secondsLeft: 60 }
+      },
+      known: () => undefined,
+    },
     dns: undefined,
     health: { check: async () => ({ ...health, components: { store: health } }) },
     stats: async () => ({ resolve: { lookups: 3 } }),
@@ -200,6 +208,28 @@ describe('the API', () => {
     assert.equal(extra.status, 400)
     const large = await tcp('/api/keys', { method: 'POST', body: { name: 'x'.repeat(70_000) } })
     assert.equal(large.status, 413)
+  })
+
+  it('says where a domain with a link record leads, and that another has none', async (t) => {
+    const { tcp } = await api(t)
+    const found = (await tcp('/api/resolve?name=linked.example')).json()
+    assert.equal(found['domain'], 'linked.example')
+    assert.equal(found['infoHash'], LINKED.infoHash)
+    for (const name of ['other.example', 'linked.example&local=true']) {
+      const none = await tcp(`/api/resolve?name=${name}`)
+      assert.equal(none.status, 404)
+      assert.equal(none.json()['code'], 'BTL_ERR_API_NO_LINK')
+      assert.match(String(none.json()['message']), /_btlink\.(other|linked)\.example/)
+    }
+  })
+
+  it('turns magnets into names and names into magnets (D17)', async (t) => {
+    const { tcp } = await api(t)
+    for (const name of [`magnet:?xt=urn:btih:${LINKED.infoHash}`, `${LINKED.infoHash}-ih.btlink`]) {
+      const said = (await tcp(`/api/resolve?name=${encodeURIComponent(name)}`)).json()
+      assert.equal(said['infoHashHost'], `${LINKED.infoHash}-ih.btlink`)
+      assert.equal(said['infoHashMagnet'], `magnet:?xt=urn:btih:${LINKED.infoHash}`)
+    }
   })
 
   it('keeps the codes of other rooms', async (t) => {
