@@ -1,7 +1,7 @@
 /** Links that leave the site: its magnet, its web seed, its torrent file. */
 import type { Socket } from 'node:net'
 import { encode, encodeRawDict } from '../../base/bencode.ts'
-import { writeMagnet } from '../../base/names/index.ts'
+import { type KeyName, writeMagnet } from '../../base/names/index.ts'
 import { torrentOrigin, type Exchange } from './exchange.ts'
 import type { SiteView } from './site-view.ts'
 
@@ -27,6 +27,14 @@ export function torrentMagnet(
     },
   )
 }
+
+/** Of a site: its key and salt (BEP 46), which lead to whatever torrent it is then. */
+export const siteMagnet = (
+  { req }: Exchange,
+  { publicKey, salt }: KeyName,
+  announceUrls: AnnounceUrls,
+): string =>
+  writeMagnet({ kind: 'key', publicKey, salt }, { hints: { trackers: announceUrls(req.socket) } })
 
 /** A torrent file (BEP 3) whose info dict is the very one that was hashed, with `url-list` (BEP 19). */
 export function torrentFile(

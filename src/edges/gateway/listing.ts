@@ -8,6 +8,8 @@ export interface ListingFacts {
   /** From the root of the site. */
   segments: readonly string[]
   magnet: string
+  /** Of the key, where the host names one. */
+  siteMagnet: string | undefined
   infoHash: string
   /** The `-ih` origin, where this very version stays. */
   origin: string
@@ -39,7 +41,7 @@ function crumbs(segments: readonly string[]): Html[] {
 }
 
 export function listingPage(facts: ListingFacts): string {
-  const { folder, segments, magnet, infoHash, origin } = facts
+  const { folder, segments, magnet, siteMagnet, infoHash, origin } = facts
   const folders = sorted(folder.folders)
   const files = sorted(folder.files)
   const hidden = folder.folders.size + folder.files.size - folders.length - files.length
@@ -60,6 +62,11 @@ export function listingPage(facts: ListingFacts): string {
 ${rows}</tbody>
 </table>
 ${hidden > 0 ? html`<p>And ${hidden} more: <a href="/.btlink/info.json">all names</a>.</p>\n` : undefined}<p><a href="${magnet}">Magnet link</a> · <a href="?format=zip">Zip</a> · <a href="?format=tar">Tar</a> · <a href="/.btlink/site.torrent">Torrent</a></p>
-<p class="dim">Torrent <a href="${origin}/"><code>${infoHash}</code></a>, ${formatSize(folder.length)} here.</p>`,
+${
+  siteMagnet === undefined
+    ? undefined
+    : html`<p><a href="${siteMagnet}">Magnet link of the site</a>, whatever its torrent is then.</p>
+`
+}<p class="dim">Torrent <a href="${origin}/"><code>${infoHash}</code></a>, ${formatSize(folder.length)} here.</p>`,
   )
 }

@@ -1,7 +1,6 @@
 /** `/.btlink/…` on content hosts: what the box says about a site. Nothing of it ever comes from a torrent. */
 import { createHash } from 'node:crypto'
 import { latin1 } from '../../base/bytes.ts'
-import { writeMagnet } from '../../base/names/index.ts'
 import type { TorrentFile } from '../../base/metainfo/metainfo.ts'
 import type { LinkResolver } from '../../base/ports/content.ts'
 import { contentDisposition, precondition } from '../http/index.ts'
@@ -9,7 +8,7 @@ import { cacheControl, corsHeaders, siteHeaders } from './content-headers.ts'
 import { NotFound } from './errors.ts'
 import { answer, torrentOrigin, type Exchange, type Handler } from './exchange.ts'
 import type { ServeFile } from './file-response.ts'
-import { type AnnounceUrls, torrentFile, torrentMagnet, webSeedUrl } from './links.ts'
+import { type AnnounceUrls, siteMagnet, torrentFile, torrentMagnet, webSeedUrl } from './links.ts'
 import type { SiteView } from './site-view.ts'
 import { RESERVED_NAME } from './tree.ts'
 import { versionsJson } from './versions.ts'
@@ -64,10 +63,7 @@ function infoJson(exchange: Exchange, view: SiteView, announceUrls: AnnounceUrls
         publicKey: key.publicKey,
         salt: Buffer.from(key.salt).toString('hex'),
         saltText: latin1(key.salt),
-        magnet: writeMagnet(
-          { kind: 'key', publicKey: key.publicKey, salt: key.salt },
-          { hints: { trackers: announceUrls(exchange.req.socket) } },
-        ),
+        magnet: siteMagnet(exchange, key, announceUrls),
         seq: resolution?.seq,
         freshness: resolution?.freshness,
         ageSeconds: resolution?.ageSeconds,

@@ -7,7 +7,7 @@ import { cacheControl, siteHeaders } from './content-headers.ts'
 import { BadRedirects, Gone, NotCached, NotFound, Withheld } from './errors.ts'
 import { answer, torrentOrigin, type Exchange } from './exchange.ts'
 import type { FileAnswer, ServeFile } from './file-response.ts'
-import { type AnnounceUrls, torrentMagnet } from './links.ts'
+import { type AnnounceUrls, siteMagnet, torrentMagnet } from './links.ts'
 import { listingPage } from './listing.ts'
 import { collapseSlashes, formatPath, parsePath } from './path.ts'
 import {
@@ -70,6 +70,7 @@ export function createServeTree(
       folder,
       segments,
       magnet: torrentMagnet(exchange, view, announceUrls),
+      siteMagnet: view.key && siteMagnet(exchange, view.key, announceUrls),
       infoHash: view.infoHash,
       origin: torrentOrigin(exchange, view.infoHash),
     })

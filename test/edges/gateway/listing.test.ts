@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
-import { hostOfTorrent, startGateway } from './fixture.ts'
+import { fromHex } from '../../../src/base/bytes.ts'
+import { publicKey } from '../../../src/base/hashes.ts'
+import { parseMagnet } from '../../../src/base/names/index.ts'
+import { hostOfTorrent, KEY_HEX, KEY_LABEL, startGateway } from './fixture.ts'
 
 const fixture = await startGateway({ after: (fn) => after(fn) }, {}, ['udp://t.example:1/announce'])
 const HOSTILE = [
@@ -106,6 +109,23 @@ describe('listing', () => {
     assert.equal(parameters.get('dn'), 'my & name')
     assert.equal(parameters.get('tr'), 'udp://t.example:1/announce')
     assert.equal(parameters.get('ws'), `http://${HOST}/.btlink/webseed/`)
+  })
+
+  it('has the magnet link of its site where a key names it (D16)', async () => {
+    const salt = fromHex('626c6f67')
+    const at = { seq: 1, freshness: 'fresh', ageSeconds: 0 } as const
+    fixture.point(publicKey(KEY_HEX), salt, { ...at, infoHash: torrent.infoHash })
+    const { text } = await fixture.ask(`blog.${KEY_LABEL}.btlink`, '/')
+    const magnets = [...text.matchAll(/href="(magnet:[^"]*)"/g)].map(([, href = '']) =>
+      unescape(href),
+    )
+    assert.equal(magnets.length, 2)
+    assert.deepEqual(parseMagnet(magnets[1] ?? '').name, {
+      kind: 'key',
+      publicKey: KEY_HEX,
+      salt,
+    })
+    assert.doesNotMatch((await fixture.ask(HOST, '/')).text, /btpk/)
   })
 
   it('is readable on a phone and in the dark', async () => {

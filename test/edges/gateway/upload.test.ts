@@ -7,7 +7,14 @@ import { after, describe, it } from 'node:test'
 import { output } from '../../support/processes.ts'
 import { tempFolder } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
-import { hostOfTorrent, startGateway, type Fixture, type Reply } from './fixture.ts'
+import {
+  KEY_HEX,
+  KEY_LABEL,
+  hostOfTorrent,
+  startGateway,
+  type Fixture,
+  type Reply,
+} from './fixture.ts'
 
 const cleanup = { after: (fn: () => void | Promise<void>) => after(fn) }
 const fixture = await startGateway(cleanup, { uploads: { max_size: 300_000, max_files: 20 } }, [
@@ -66,7 +73,7 @@ describe('the root page', () => {
     assert.equal((await fixture.ask(ROOT, '/', { method: 'HEAD' })).status, 200)
   })
 
-  it('leads to what is typed or pasted', async () => {
+  it('leads to what is typed or pasted (D18)', async () => {
     const hex = 'ab'.repeat(20)
     const site = `http://${hex}-ih.btlink.localhost`
     const cases: [string, string][] = [
@@ -74,6 +81,11 @@ describe('the root page', () => {
       [`magnet:?xt=urn:btih:${hex}&dn=x`, `${site}/`],
       [`${hex}-ih.btlink/a%20b?c`, `${site}/a%20b`],
       [` ${hex.toUpperCase()}-ih `, `${site}/`],
+      [`magnet:?xs=urn:btpk:${KEY_HEX}&s=6e`, `http://n.${KEY_LABEL}.btlink.localhost/`],
+      [
+        `magnet:?xt=urn:btih:${hex}&xs=urn:btpk:${KEY_HEX}`,
+        `http://${KEY_LABEL}.btlink.localhost/`,
+      ],
       ['chromecast.link', 'http://chromecast.link/'],
     ]
     for (const [typed, location] of cases) {
@@ -89,7 +101,7 @@ describe('the root page', () => {
     const { infoHash } = await fixture.add({ 'a.txt': 'hinted' })
     const magnet = `magnet:?xt=urn:btih:${infoHash}&x.pe=10.1.2.3:6881`
     await fixture.ask(ROOT, `/go?to=${encodeURIComponent(magnet)}`)
-    await until('the hint', () => fixture.asked.includes(`open ${infoHash}`))
+    await until('the hint', () => fixture.hints.get(infoHash)?.peers?.[0]?.host === '10.1.2.3')
   })
 
   it('refuses other methods and paths', async () => {
