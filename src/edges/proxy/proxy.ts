@@ -142,7 +142,9 @@ export function createProxy(deps: ProxyDeps, options: ProxyOptions): Proxy {
       refuse(req, res, error)
     }
     try {
-      requests.answer(req, res, arrival)?.catch(fail)
+      // What serves may give back anything, such as the `true` of an emit.
+      const answering: unknown = requests.answer(req, res, arrival)
+      if (answering instanceof Promise) answering.catch(fail)
     } catch (error) {
       fail(error)
     }
