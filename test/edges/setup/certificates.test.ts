@@ -5,11 +5,11 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { OPENSSL } from '../../support/certificates.ts'
-import { type Answer, curl, type CurlOptions } from '../../support/curl.ts'
+import type { CurlOptions } from '../../support/curl.ts'
 import { missing, output } from '../../support/processes.ts'
 import { tempFolder } from '../../support/temp.ts'
 import { KEY_LABEL } from '../gateway/fixture.ts'
-import { type Door, startDoor } from './door.ts'
+import { type Door, fetchPage, type Page, startDoor } from './door.ts'
 
 const PYTHON = '/usr/bin/python3'
 const all = { after: (fn: () => void | Promise<void>) => after(fn) }
@@ -37,8 +37,8 @@ const HOSTS = [
   '[::1]',
 ]
 
-const download = (path: string, options: CurlOptions = {}): Promise<Answer> =>
-  curl(`${door.url}/.btlink/${path}`, options)
+const download = (path: string, options: CurlOptions = {}): Promise<Page> =>
+  fetchPage(`${door.url}/.btlink/${path}`, options)
 
 /** The certificate as another program reads it. */
 async function fingerprint(file: string, form: 'PEM' | 'DER'): Promise<string> {
@@ -51,7 +51,7 @@ describe('the root certificate', () => {
     for (const host of HOSTS) {
       const { status, headers, text } = await download('rootca.pem', { host })
       assert.equal(status, 200, host)
-      assert.equal(text(), root.pem, host)
+      assert.equal(text, root.pem, host)
       assert.equal(headers['content-type'], 'application/x-x509-ca-cert')
       assert.equal(headers['cache-control'], 'no-cache')
       assert.equal(headers['x-content-type-options'], 'nosniff')
@@ -72,15 +72,15 @@ describe('the root certificate', () => {
       [`https://127.0.0.1:${door.proxy.httpsPort}/.btlink/rootca.pem`, ['-k']],
     ] as const) {
       // With a CONNECT there are two heads.
-      const answer = await curl(url, { more: ['--suppress-connect-headers', ...more] })
+      const answer = await fetchPage(url, { more: ['--suppress-connect-headers', ...more] })
       assert.equal(answer.status, 200, url)
-      assert.equal(answer.text(), root.pem, url)
+      assert.equal(answer.text, root.pem, url)
     }
   })
 
   it('is read by OpenSSL as PEM and as DER, with the fingerprint that the page shows', async (t) => {
     const folder = await tempFolder(t)
-    const page = (await curl(`${door.url}/.btlink/setup`)).text()
+    const page = (await fetchPage(`${door.url}/.btlink/setup`)).text
     for (const [path, form] of [
       ['rootca.pem', 'PEM'],
       ['rootca.crt', 'DER'],
@@ -130,25 +130,25 @@ print(json.dumps([profile['PayloadType'], payload['PayloadType'], hashlib.sha256
 
   it('is another one for domains with link records, where there are any', async (t) => {
     const links = await door.pki.root('links')
-    assert.equal((await download('rootca.pem?realm=links')).text(), links.pem)
+    assert.equal((await download('rootca.pem?realm=links')).text, links.pem)
     assert.notEqual(links.sha256, root.sha256)
     const off: Door = await startDoor(t)
-    const none = await curl(`${off.url}/.btlink/rootca.pem?realm=links`)
+    const none = await fetchPage(`${off.url}/.btlink/rootca.pem?realm=links`)
     assert.equal(none.status, 404)
-    assert.equal((none.json() as { code: string }).code, 'BTL_ERR_PKI_NO_AUTHORITY')
+    assert.equal(none.code, 'BTL_ERR_PKI_NO_AUTHORITY')
     const bad = await download('rootca.pem?realm=%3Cb%3E')
     assert.equal(bad.status, 400)
-    assert.equal((bad.json() as { code: string }).code, 'BTL_ERR_SETUP_REALM')
+    assert.equal(bad.code, 'BTL_ERR_SETUP_REALM')
   })
 
   it('is for people and programs, not for the pages of a site', async () => {
     for (const mode of ['cors', 'no-cors', 'same-origin', 'websocket']) {
-      const { status, json } = await download('rootca.pem', {
+      const { status, code } = await download('rootca.pem', {
         host: site,
         headers: { 'Sec-Fetch-Mode': mode },
       })
       assert.equal(status, 403, mode)
-      assert.equal((json() as { code: string }).code, 'BTL_ERR_SETUP_NOT_FOR_SCRIPTS')
+      assert.equal(code, 'BTL_ERR_SETUP_NOT_FOR_SCRIPTS')
     }
     const visited = await download('rootca.pem', { headers: { 'Sec-Fetch-Mode': 'navigate' } })
     assert.equal(visited.status, 200)
@@ -168,16 +168,16 @@ print(json.dumps([profile['PayloadType'], payload['PayloadType'], hashlib.sha256
         throw new Error('/secret/place is gone')
       },
     })
-    const file = await curl(`${broken.url}/.btlink/rootca.pem`)
+    const file = await fetchPage(`${broken.url}/.btlink/rootca.pem`)
     assert.equal(file.status, 500)
-    assert.ok(!file.text().includes('secret'))
-    const page = await curl(`${broken.url}/.btlink/setup`)
+    assert.ok(!file.text.includes('secret'))
+    const page = await fetchPage(`${broken.url}/.btlink/setup`)
     assert.equal(page.status, 200)
-    assert.match(page.text(), /no certificate to show/)
+    assert.match(page.text, /no certificate to show/)
   })
 
   it('leaves other reserved paths to the gateway', async () => {
-    assert.equal((await curl(`${door.url}/.btlink/info.json`, { host: site })).status, 200)
-    assert.equal((await curl(`${door.url}/.btlink/rootca.key`, { host: site })).status, 404)
+    assert.equal((await fetchPage(`${door.url}/.btlink/info.json`, { host: site })).status, 200)
+    assert.equal((await fetchPage(`${door.url}/.btlink/rootca.key`, { host: site })).status, 404)
   })
 })
