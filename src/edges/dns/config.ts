@@ -52,7 +52,7 @@ export const dnsConfigSchema = Type.Object(
     ),
     intercept_links: flag(
       false,
-      'Answer with our address for every ordinary domain that has a site, which costs a second question for each domain.',
+      'Answer with our address for every ordinary domain that has a site, which costs a second question for each domain; https then works for those that a root certificate of the box vouches for, and for no other.',
     ),
     local_domains: texts(
       ['lan', 'home', 'localdomain', 'home.arpa', 'internal'],

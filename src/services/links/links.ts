@@ -42,6 +42,11 @@ const STALE_MS = 86_400_000
 /** A browser waits for its page meanwhile. */
 const PATIENCE_MS = 4000
 const FAILURES_TO_TELL = 5
+/** Over in a moment: too many questions at once, or a resolver role that starts again. */
+const PASSING: readonly (string | undefined)[] = [
+  'BTL_ERR_UPSTREAM_DNS_FULL',
+  'BTL_ERR_RPC_UNAVAILABLE',
+]
 
 /** Rejects when the signal aborts: the resolver of another role goes on regardless. */
 const until = async (signal: AbortSignal): Promise<never> =>
@@ -123,8 +128,7 @@ export function createLinks(
       // Nobody waits any more: that says nothing about the domain.
       signal.throwIfAborted()
       const entry = failed(domain, patience.aborted ? new Error('nobody answered in time') : error)
-      // That there were too many questions at once is over in a moment.
-      if (codeOf(error) !== 'BTL_ERR_UPSTREAM_DNS_FULL') memory.set(domain, entry)
+      if (!PASSING.includes(codeOf(error))) memory.set(domain, entry)
       return entry
     }
   }
