@@ -71,6 +71,7 @@ ${Array.from({ length: 8 }, (_, index) => `long.example.net. TXT "${index}${'x'.
 stale.example.net. 1 A 198.18.0.81
 evil.example.net. A 192.168.1.1
 loop.example.net. A 127.0.0.1
+hint.example.net. HTTPS 1 . ipv4hint=192.168.1.1
 evil6.example.net. AAAA fd00::1
 mapped.example.net. AAAA ::ffff:192.168.1.1
 both.example.net. A 198.18.0.82

@@ -129,6 +129,15 @@ export const internet: readonly Scenario[] = [
     }),
   ),
   {
+    title: 'hints of a service do not lead there either',
+    name: 'hint.example.net',
+    type: 'HTTPS',
+    status: 'NOERROR',
+    answers: ['1 .'],
+    leaves: true,
+    except: { unbound: null, dnsmasq: null },
+  },
+  {
     title: 'what else it leads to stays',
     name: 'both.example.net',
     type: 'A',
