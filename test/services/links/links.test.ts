@@ -9,6 +9,7 @@ import { nameData, soaData, txtData } from '../../../src/base/dns/record-data.ts
 import { silentLog } from '../../../src/base/ports/log.ts'
 import { createLinks } from '../../../src/services/links/index.ts'
 import { UpstreamFull } from '../../../src/engines/upstream-dns/errors.ts'
+import { Unavailable } from '../../../src/app/roles/rpc-client.ts'
 import { createFakeUpstream, type FakeAnswer, type Script } from '../../fakes/dns-upstream.ts'
 import { named } from '../../support/dns-zone.ts'
 import { BROKEN_LINK_RECORDS } from '../../vectors/link-records.ts'
@@ -308,16 +309,21 @@ describe('an answer', () => {
     assert.equal(upstream.asked.length, 1)
   })
 
-  it('that there are too many questions now is not remembered', async () => {
-    const { links, upstream } = await start({
-      script: () => {
-        throw new UpstreamFull(1)
-      },
+  for (const [what, failure] of [
+    ['too many questions are asked', new UpstreamFull(1)],
+    ['the resolver of the box starts again', new Unavailable('dns', 'gone')],
+  ] as const) {
+    it(`that there is none because ${what} is not remembered`, async () => {
+      const { links, upstream } = await start({
+        script: () => {
+          throw failure
+        },
+      })
+      await assert.rejects(links.find('x.link'), { code: 'BTL_ERR_LINKS_UNREACHABLE' })
+      upstream.script = () => texts('x.link', [MAGNET])
+      assert.equal(torrentOf(await links.find('x.link')), IH)
     })
-    await assert.rejects(links.find('x.link'), { code: 'BTL_ERR_LINKS_UNREACHABLE' })
-    upstream.script = () => texts('x.link', [MAGNET])
-    assert.equal(torrentOf(await links.find('x.link')), IH)
-  })
+  }
 
   it('of yesterday stands while nobody can be asked', async () => {
     const { links, upstream, pass } = await start({ script: () => texts('x.link', [MAGNET], 60) })
