@@ -7,6 +7,7 @@ import type { Config } from './config/schema.ts'
 import { linksOptions } from './house-names.ts'
 import { createLog } from './log-lines.ts'
 import type { ComposedRole } from './roles/composed-role.ts'
+import { createPriority } from './roles/priority.ts'
 import { offerDnsPorts } from './roles/remote-ports.ts'
 import { createRpcServer } from './roles/rpc-server.ts'
 import { createRunFolder, dnsSocket } from './run-folder.ts'
@@ -28,7 +29,14 @@ export function composeDns(config: Config): ComposedRole {
   const rpc = createRpcServer(dnsSocket(config.state_dir), offerDnsPorts({ dns, upstream }), log)
 
   return {
-    components: [createRunFolder(config.state_dir, 'dns'), upstream, links, dns, rpc],
+    components: [
+      createRunFolder(config.state_dir, 'dns'),
+      createPriority(log),
+      upstream,
+      links,
+      dns,
+      rpc,
+    ],
     async listeners() {
       const [first] = dns.listening()
       return first ? { dns: { port: first.port, transport: 'tcp+udp' } } : {}
