@@ -88,7 +88,8 @@ export async function listenTcp(
     if (!guard.admits(client.address, socket.remotePort ?? 0)) return
     const zone = policyZone?.transfer(packet, client.address)
     if (zone !== undefined) {
-      socket.write(zone)
+      if (socket.writableLength > MAX_UNREAD_BYTES) socket.destroy()
+      else socket.write(zone)
       return
     }
     const reply = resolver.answer(packet, box, way)

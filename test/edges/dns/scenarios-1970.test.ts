@@ -6,8 +6,8 @@ import { missing } from '../../support/processes.ts'
 import { until } from '../../support/until.ts'
 import { FAKETIME, IN_1970, startInternet, startSetup } from './front-setups.ts'
 import { dig } from './house.ts'
-
 import { checkAll } from './scenario-runner.ts'
+
 const skip = withoutServers() || missing(DIG, FAKETIME)
 
 for (const engine of ['embedded', 'unbound'] as const) {

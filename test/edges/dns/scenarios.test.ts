@@ -5,8 +5,8 @@ import { DIG, withoutServers } from '../../support/dns-servers.ts'
 import { missing } from '../../support/processes.ts'
 import { FAKETIME, startInternet, startSetup } from './front-setups.ts'
 import { dig } from './house.ts'
-
 import { checkAll } from './scenario-runner.ts'
+
 const skip = withoutServers() || missing(DIG, FAKETIME)
 
 for (const engine of ['embedded', 'unbound', 'dnsmasq'] as const) {

@@ -10,6 +10,7 @@ import { readTransferQuestion } from '../../../src/edges/dns/transfer/stream.ts'
 import { DIG, KDIG } from '../../support/dns-servers.ts'
 import { named } from '../../support/dns-zone.ts'
 import { missing, run } from '../../support/processes.ts'
+import { until } from '../../support/until.ts'
 import { MAGNET } from './scenario.ts'
 import { ask, connectTcp, dig, queryFor, startHouse } from './house.ts'
 
@@ -148,6 +149,16 @@ describe('the zone of the household', { skip: missing(DIG, KDIG) }, () => {
       front.send(queryFor(name, TYPE.AXFR))
       assert.equal((await front.next())?.rcode, RCODE.REFUSED, name)
     }
+  })
+
+  it('is not written again and again to a front that does not read', async (t) => {
+    const records = Array.from({ length: 200 }, (_, at) => `n${at}.lan=TXT ${'x'.repeat(4000)}`)
+    const house = await startHouse(t, { ...FRONT, records })
+    const front = await connectTcp(t, house.port)
+    front.socket.pause()
+    for (let round = 0; round < 50; round++) front.send(queryFor('rpz.btlink', TYPE.AXFR))
+    await until('the end of it', () => house.dns.stats()['connections'] === 0)
+    assert.ok(Number(house.dns.stats()['transfers']) < 50)
   })
 
   it('is not there where nobody is in front', async (t) => {
