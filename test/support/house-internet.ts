@@ -9,6 +9,7 @@ import { until } from './until.ts'
 
 /** An ordinary site, over http and https. */
 export const ORDINARY = 'ordinary.example'
+export const ORDINARY_TITLE = 'an ordinary site'
 /** An ordinary domain that a test may give a link record. */
 export const LINKED = 'linked.example'
 
@@ -55,7 +56,7 @@ export async function startInternet(t: Cleanup, { internet }: House): Promise<In
   const folder = await tempFolder(t, 'internet')
   const www = join(folder, 'www')
   await mkdir(www)
-  await writeFile(join(www, 'index.html'), '<!doctype html><title>an ordinary site</title>')
+  await writeFile(join(www, 'index.html'), `<!doctype html><title>${ORDINARY_TITLE}</title>`)
   const { ca, certificate, key } = await createCertificate(t, [ORDINARY], [])
   const config = join(folder, 'nginx.conf')
   await writeFile(config, nginxConfig(folder, certificate, key))

@@ -17,7 +17,13 @@ const BUSYBOX = '/usr/bin/busybox'
 export const TCPDUMP = '/usr/bin/tcpdump'
 
 /** Public addresses: what is private, or stands in the examples of standards, the box's proxy refuses. */
-export const INTERNET = { gateway: '45.0.2.1', dns: '45.0.2.53', web: '45.0.2.80' } as const
+export const INTERNET = {
+  /** Also of whatever is started there without an address of its own. */
+  gateway: '45.0.2.1',
+  dns: '45.0.2.53',
+  dht: '45.0.2.70',
+  web: '45.0.2.80',
+} as const
 /** The router's, on the internet's side. */
 export const WAN = '45.0.2.2'
 
@@ -58,6 +64,7 @@ export async function createHouse(t: Cleanup): Promise<House> {
   await ip(router, 'addr', 'add', `${WAN}/24`, 'dev', 'wan')
   const uplink = async (state: 'up' | 'down'): Promise<void> => {
     await ip(router, 'link', 'set', 'wan', state)
+    // The kernel forgets the way together with the link.
     if (state === 'up') await ip(router, 'route', 'add', 'default', 'via', INTERNET.gateway)
   }
   await uplink('up')
@@ -161,8 +168,8 @@ export async function startBox(
 }
 
 export interface Witness {
-  /** Stops watching, and gives every packet as tcpdump says it. */
-  packets(): Promise<string[]>
+  /** Stops watching, and gives every line of tcpdump; `more` are switches and a filter. */
+  packets(...more: string[]): Promise<string[]>
 }
 
 /** tcpdump on the router's side to the internet. */
@@ -172,9 +179,9 @@ export async function watchUplink(t: Cleanup, { router }: House): Promise<Witnes
   const tcpdump: Running = start(t, TCPDUMP, args, { netns: router.netns })
   await until('tcpdump to listen', () => tcpdump.output().includes('listening on'))
   return {
-    async packets() {
+    async packets(...more) {
       await tcpdump.stop()
-      const text = await output(TCPDUMP, ['-nn', '-r', capture], { timeoutMs: 60_000 })
+      const text = await output(TCPDUMP, ['-nn', '-r', capture, ...more], { timeoutMs: 60_000 })
       return text.split('\n').filter((line) => line !== '')
     },
   }
