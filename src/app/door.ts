@@ -81,6 +81,7 @@ export function composeDoor(deps: DoorDeps, config: Config): Door {
       upgrade: (req, socket, head, host) => isBox(host) && upgrade?.(req, socket, head) === true,
       leaf: async (host, signal) => acme.leaf(host) ?? pki.leaf(host, signal),
       fallback: (signal) => pki.fallback(signal),
+      proof: (host) => acme.proof(host),
       lookup: createLookup(names),
       log,
     },

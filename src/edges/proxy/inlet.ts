@@ -3,8 +3,8 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { createHttpServer, markProxied, type ServerLimits } from '../http/index.ts'
 import type { Arrival, Arrivals } from './arrival.ts'
-import { firstByte } from './first-byte.ts'
-import type { TlsDoor } from './tls-door.ts'
+import { firstChunk } from './first-chunk.ts'
+import { asksForProof, type TlsDoor } from './tls-door.ts'
 
 export interface InletDeps {
   arrivals: Arrivals
@@ -46,12 +46,13 @@ export function createInlet(deps: InletDeps, limits: ServerLimits): Inlet {
     http.emit('connection', stream)
   }
 
-  async function secure(stream: Duplex, arrival: Arrival): Promise<void> {
+  async function secure(stream: Duplex, arrival: Arrival, hello: Uint8Array): Promise<void> {
     const { inside } = arrival
     const socket = await deps.tls.open(stream, {
       ...(inside && !inside.isAddress && { host: inside.host }),
       // Sites are spoken to in HTTP/1.1: only the proxy itself has something to gain from HTTP/2.
       mayHttp2: (name) => !inside && (name === '' || deps.isProxyName(name)),
+      asksForProof: !inside && asksForProof(hello),
       timeoutMs: headerTimeoutMs,
     })
     if (socket === undefined) return
@@ -62,9 +63,9 @@ export function createInlet(deps: InletDeps, limits: ServerLimits): Inlet {
   }
 
   async function sort(stream: Duplex, arrival: Arrival): Promise<void> {
-    const first = await firstByte(stream, headerTimeoutMs)
+    const first = await firstChunk(stream, headerTimeoutMs)
     if (first === undefined || stream.destroyed) stream.destroy()
-    else if (first === TLS_HANDSHAKE) await secure(stream, arrival)
+    else if (first[0] === TLS_HANDSHAKE) await secure(stream, arrival, first)
     else plain(stream, arrival)
   }
 

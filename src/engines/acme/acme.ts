@@ -33,6 +33,8 @@ export interface Acme extends Component {
   serves(host: string): boolean
   /** Answers the authority's question over HTTP; false for everything else. First in the chain. */
   answer(req: IncomingMessage, res: ServerResponse): boolean
+  /** Shows it to the authority over TLS, where it asks there; undefined at all other times. */
+  proof(host: string): Leaf | undefined
   /** Orders what is missing or due; resolves when the last order has ended, well or not. */
   renewDue(): Promise<void>
   stats(): Stats
@@ -195,6 +197,7 @@ export function createAcme(deps: AcmeDeps, config: AcmeOptions): Acme {
     },
     serves: (host) => hosts.find(host) !== undefined,
     answer: (req, res) => challenges.answer(req, res),
+    proof: (host) => challenges.proof(host),
     async renewDue() {
       if (!isOn) return
       await beat()

@@ -1,11 +1,16 @@
-/** Proof of control over HTTP (RFC 8555 §8.3): answers for tokens of orders that are under way, for nothing else. */
+/** Proof of control (RFC 8555 §8.3, RFC 8737): answers for orders that are under way, for nothing else. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Leaf } from '../../base/ports/cert-issuer.ts'
 
 export interface Challenges {
-  add(token: string, host: string, answer: string): void
-  remove(token: string): void
+  /** @returns ends it */
+  openHttp(token: string, host: string, answer: string): () => void
+  /** @returns ends it */
+  openTls(host: string, leaf: Leaf): () => void
   /** Whether it was answered; anything else under the path is the gateway's to answer. */
   answer(req: IncomingMessage, res: ServerResponse): boolean
+  /** What a client that asks for `acme-tls/1` is shown. */
+  proof(host: string): Leaf | undefined
   stats(): { answered: number }
 }
 
@@ -16,10 +21,17 @@ const hostOf = (authority: string): string =>
 
 export function createChallenges(): Challenges {
   const open = new Map<string, { host: string; answer: string }>()
+  const proofs = new Map<string, Leaf>()
   let answered = 0
   return {
-    add: (token, host, answer) => void open.set(token, { host, answer }),
-    remove: (token) => void open.delete(token),
+    openHttp(token, host, answer) {
+      open.set(token, { host, answer })
+      return () => void open.delete(token)
+    },
+    openTls(host, leaf) {
+      proofs.set(host, leaf)
+      return () => void proofs.delete(host)
+    },
     answer(req, res) {
       if (open.size === 0) return false
       const { method, url = '', headers } = req
@@ -34,6 +46,11 @@ export function createChallenges(): Challenges {
       })
       res.end(method === 'HEAD' ? undefined : known.answer)
       return true
+    },
+    proof(host) {
+      const leaf = proofs.get(hostOf(host))
+      if (leaf) answered++
+      return leaf
     },
     stats: () => ({ answered }),
   }

@@ -46,6 +46,11 @@ export const acmeConfigSchema = Type.Object(
       minimum: 1,
       maximum: 1000,
     }),
+    challenge: Type.Union([Type.Literal('http-01'), Type.Literal('tls-alpn-01')], {
+      default: 'http-01',
+      description:
+        'How the authority sees that a name is ours: it asks at port 80, or at port 443 for those whose provider blocks 80.',
+    }),
     order_timeout: duration(
       5 * MINUTE,
       'How long one order may take; after that it has failed and is tried again later.',

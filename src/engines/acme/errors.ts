@@ -18,7 +18,7 @@ export const Refused = declareError(
 )
 export const NoChallenge = declareError(
   'BTL_ERR_ACME_NO_CHALLENGE',
-  'the certificate authority does not take proof over HTTP for "%s"',
+  'the certificate authority does not take proof by %s for "%s"',
   502,
 )
 export const Late = declareError(

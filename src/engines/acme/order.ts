@@ -14,8 +14,10 @@ import {
 import { type IssuedLeaf, readChain } from './chain.ts'
 import type { Challenges } from './challenges.ts'
 import { type Client, headerOf } from './client.ts'
+import type { AcmeConfig } from './config.ts'
 import { BadAnswer, NoChallenge, Refused } from './errors.ts'
 import { jwkOf, keyAuthorization } from './jws.ts'
+import { proofCertificate } from './proof-certificate.ts'
 import { certificateRequest } from './request.ts'
 import type { Reply } from './transport.ts'
 
@@ -24,10 +26,10 @@ export interface OrderDeps {
   /** The account's key. */
   key: KeyObject
   challenges: Challenges
+  challenge: AcmeConfig['challenge']
   clock: Clock
 }
 
-const WAY = 'http-01'
 // Between two looks: shortly after we asked something, then less and less often.
 const FIRST_PAUSE_MS = 500
 const LONGEST_PAUSE_MS = 15_000
@@ -80,14 +82,18 @@ export async function obtain(
     // It tells us what to serve, and for whom: only for those we asked about.
     if (!hosts.includes(host)) throw new BadAnswer(`it asks for a proof of "${printable(host)}"`)
     if (judge(authorization)) return
-    const way = authorization.challenges.find(({ type }) => type === WAY)
-    if (!way) throw new NoChallenge(host)
-    challenges.add(way.token, host, keyAuthorization(way.token, jwkOf(key)))
+    const way = authorization.challenges.find(({ type }) => type === deps.challenge)
+    if (!way) throw new NoChallenge(deps.challenge, host)
+    const answer = keyAuthorization(way.token, jwkOf(key))
+    const close =
+      deps.challenge === 'http-01'
+        ? challenges.openHttp(way.token, host, answer)
+        : challenges.openTls(host, proofCertificate(host, answer, clock.now()))
     try {
       await client.post(way.url, {}, signal)
       await watch(url, readAuthorization, judge)
     } finally {
-      challenges.remove(way.token)
+      close()
     }
   }
 

@@ -70,7 +70,8 @@ export function createOrderer(deps: OrdererDeps, config: AcmeConfig): Orderer {
     const signal = AbortSignal.any([stopped.signal, late])
     try {
       const { client, key } = await open()
-      return await obtain({ client, key, challenges, clock }, hosts, signal)
+      const { challenge } = config
+      return await obtain({ client, key, challenges, challenge, clock }, hosts, signal)
     } catch (error) {
       if (!late.aborted || stopped.signal.aborted) throw error
       throw new Late(name, config.order_timeout / 1000, { cause: error })

@@ -27,7 +27,7 @@ describe('the answer over HTTP', () => {
   it('is the bare text, under the host that is proved, while it is proved', async (t) => {
     const { challenges, ask } = await openDoor(t)
     assert.equal((await ask(`${PATH}/tok`, 'gw.example')).text(), 'the site')
-    challenges.add('tok', 'gw.example', 'tok.thumb')
+    const close = challenges.openHttp('tok', 'gw.example', 'tok.thumb')
     for (const host of ['gw.example', 'GW.Example:80', 'gw.example.']) {
       const answer = await ask(`${PATH}/tok`, host)
       assert.equal(answer.status, 200)
@@ -37,14 +37,14 @@ describe('the answer over HTTP', () => {
     }
     const head = await ask(`${PATH}/tok`, 'gw.example', { method: 'HEAD' })
     assert.equal(head.headers['content-length'], '9')
-    challenges.remove('tok')
+    close()
     assert.equal((await ask(`${PATH}/tok`, 'gw.example')).text(), 'the site')
     assert.equal(challenges.stats().answered, 4)
   })
 
   it('leaves every other request to the site', async (t) => {
     const { challenges, ask } = await openDoor(t)
-    challenges.add('tok', 'gw.example', 'tok.thumb')
+    challenges.openHttp('tok', 'gw.example', 'tok.thumb')
     for (const [path, host, more] of [
       [`${PATH}/tok`, 'other.example', {}],
       [`${PATH}/tok`, 'gw.example.evil.example', {}],
@@ -64,7 +64,7 @@ describe('the answer over HTTP', () => {
 
   it('is given for no path that does not name its token', () => {
     const challenges = createChallenges()
-    challenges.add('tok', 'gw.example', 'tok.thumb')
+    challenges.openHttp('tok', 'gw.example', 'tok.thumb')
     const part = fc.oneof(fc.string(), fc.constantFrom('/', PATH, 'tok', 'http://gw.example'))
     const path = fc.array(part, { maxLength: 5 }).map((parts) => parts.join(''))
     fc.assert(

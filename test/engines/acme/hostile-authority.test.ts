@@ -167,7 +167,7 @@ const REFUSALS: [what: string, script: Script, reason: RegExp][] = [
   [
     'a proof by a way that we do not have',
     { '/authorization': challenge({ type: 'dns-01' }) },
-    /does not take proof over HTTP/,
+    /does not take proof by http-01/,
   ],
   [
     'a token that is a path',

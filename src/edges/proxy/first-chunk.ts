@@ -1,18 +1,21 @@
-/** What a client speaks, told from its first byte, which is left where it was. */
+/** What a client speaks, told from what it says first, which is left where it was. */
 import type { Duplex } from 'node:stream'
 
 /**
  * @returns undefined where the stream ended or `timeoutMs` went by before there was one
  */
-export async function firstByte(stream: Duplex, timeoutMs: number): Promise<number | undefined> {
-  const { promise, resolve } = Promise.withResolvers<number | undefined>()
+export async function firstChunk(
+  stream: Duplex,
+  timeoutMs: number,
+): Promise<Uint8Array | undefined> {
+  const { promise, resolve } = Promise.withResolvers<Uint8Array | undefined>()
   const look = () => {
     const chunk: unknown = stream.read()
     if (!(chunk instanceof Uint8Array)) return
     // What is put back is told of at once, and again, before anybody who awaits gets a turn.
     stream.off('readable', look)
     stream.unshift(chunk)
-    resolve(chunk[0])
+    resolve(chunk)
   }
   const none = () => resolve(undefined)
   const timer = setTimeout(none, timeoutMs)
