@@ -4,25 +4,17 @@
  *
  *   node bench/dns.ts [--json]
  */
-import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startDnsmasq, startNsd, startUnbound } from '../test/support/dns-servers.ts'
 import { ZONE_FILE } from '../test/support/dns-zone.ts'
 import { output, start } from '../test/support/processes.ts'
 import { tempFolder } from '../test/support/temp.ts'
-import { bench, median } from './runner.ts'
+import { bench, cpuOf, median } from './runner.ts'
 
 const NAMES = 10_000
 const SECONDS = 3
 const ROUNDS = 3
-
-/** Seconds of CPU, user and system, that a process has used. */
-function cpuOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
-}
 
 interface Candidate {
   name: string

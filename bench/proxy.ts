@@ -1,6 +1,6 @@
 /**
- * Tunnels through our proxy beside tinyproxy and squid: the same nginx behind them, the proxies on one
- * core and the rest on another, one proxy at a time. `node bench/proxy.ts [--rounds=5] [--json]`
+ * Tunnels and small plain requests through our proxy beside tinyproxy and squid: the same nginx behind
+ * them, the proxies on one core and the rest on another, one proxy at a time. `node bench/proxy.ts [--rounds=5] [--json]`
  */
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -10,16 +10,19 @@ import { output, start } from '../test/support/processes.ts'
 import { ROOT } from '../test/support/sources.ts'
 import { tempFolder } from '../test/support/temp.ts'
 import { until } from '../test/support/until.ts'
-import { type Bench, bench } from './runner.ts'
+import { type Bench, bench, cpuOf, median } from './runner.ts'
 
 interface Proxy {
   name: string
   port: number
+  pid: number
 }
 
 const MB = 1024 * 1024
 const SIZE_MB = 256
 const TUNNELS = 4
+const CLIENTS = 16
+const SECONDS = 2
 const PROXY_CORE = '0'
 const OTHER_CORE = '1'
 const taskset = '/usr/bin/taskset'
@@ -57,12 +60,15 @@ http {
   return port
 }
 
-const through = async (proxy: Proxy, url: string, more: string[] = []): Promise<string> =>
+/** How much it passed on: megabytes, requests. */
+type Measure = (proxy: Proxy) => Promise<number>
+
+const through = async (proxy: Proxy, args: string[]): Promise<string> =>
   output(
     taskset,
-    ['-c', OTHER_CORE, '/usr/bin/curl', '-sS', '-f', '-p', '-x', `http://127.0.0.1:${proxy.port}`]
-      .concat(more)
-      .concat(['-o', '/dev/null', url]),
+    ['-c', OTHER_CORE, '/usr/bin/curl', '-sS', '-f', '-x', `http://127.0.0.1:${proxy.port}`].concat(
+      ['-o', '/dev/null', ...args],
+    ),
     { timeoutMs: 120_000 },
   )
 
@@ -74,8 +80,8 @@ async function tinyproxy(b: Bench): Promise<Proxy> {
     config,
     `Port ${port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 100\nAllow 127.0.0.1\nLogFile "${home}/log"\nLogLevel Error\n`,
   )
-  start(b, taskset, ['-c', PROXY_CORE, '/usr/bin/tinyproxy', '-d', '-c', config])
-  return { name: 'tinyproxy', port }
+  const { pid } = start(b, taskset, ['-c', PROXY_CORE, '/usr/bin/tinyproxy', '-d', '-c', config])
+  return { name: 'tinyproxy', port, pid }
 }
 
 async function squid(b: Bench): Promise<Proxy> {
@@ -100,7 +106,7 @@ shutdown_lifetime 0 seconds
 visible_hostname bench
 `,
   )
-  start(b, taskset, [
+  const { pid } = start(b, taskset, [
     '-c',
     PROXY_CORE,
     '/usr/sbin/squid',
@@ -110,44 +116,84 @@ visible_hostname bench
     '-f',
     config,
   ])
-  return { name: 'squid', port }
+  return { name: 'squid', port, pid }
 }
 
 async function ours(b: Bench, sitePort: number): Promise<Proxy> {
   const args = [join(ROOT, 'bench/proxy-server.ts'), String(sitePort)]
   const child = start(b, taskset, ['-c', PROXY_CORE, process.execPath, ...args])
   const line = await child.line((text) => text.startsWith('{'), 60_000)
-  return { name: 'btlinkd', port: (JSON.parse(line) as { port: number }).port }
+  const { port } = JSON.parse(line) as { port: number }
+  return { name: 'btlinkd', port, pid: child.pid }
 }
+
+/** Plain requests that the proxy passes on in a while, over connections of the clients that are kept. */
+async function forwarded(b: Bench, proxy: Proxy, url: string): Promise<number> {
+  const script = join(await tempFolder(b, 'bench-wrk'), 'absolute.lua')
+  await writeFile(script, `request = function() return wrk.format('GET', '${url}') end`)
+  const load = ['-t1', `-c${CLIENTS}`, `-d${SECONDS}s`, '-s', script]
+  const text = await output(
+    taskset,
+    ['-c', OTHER_CORE, '/usr/bin/wrk', ...load, `http://127.0.0.1:${proxy.port}`],
+    { timeoutMs: 60_000 },
+  )
+  const failed = /Non-2xx|Socket errors: (?!connect 0, read \d+, write 0)/.exec(text)
+  if (failed) throw new Error(`${proxy.name}: ${text}`)
+  return Number(/(\d+) requests in/.exec(text)?.[1])
+}
+
+const createRates = (): { perCpu: number[]; perSecond: number[] } => ({ perCpu: [], perSecond: [] })
 
 await bench('proxy', async (b) => {
   const sitePort = await site(b)
   const origin = `http://127.0.0.1:${sitePort}`
   const proxies = [await ours(b, sitePort), await tinyproxy(b), await squid(b)]
   for (const proxy of proxies) {
-    await until(proxy.name, async () => through(proxy, `${origin}/small.txt`).then(() => true))
+    await until(proxy.name, async () =>
+      through(proxy, ['-p', `${origin}/small.txt`]).then(() => true),
+    )
   }
-  const best = new Map<string, number>()
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const proxy of proxies) {
-      const startedAt = performance.now()
-      const tunnels = Array.from({ length: TUNNELS }, () => through(proxy, `${origin}/big.bin`))
-      await Promise.all(tunnels)
-      const seconds = (performance.now() - startedAt) / 1000
-      const rate = (SIZE_MB * TUNNELS) / seconds
-      // Whatever else the machine does can only slow a round down.
-      best.set(proxy.name, Math.max(best.get(proxy.name) ?? 0, rate))
-      await sleep(200)
+  // By the proxy's own CPU: what else the machine does would decide over seconds on the clock.
+  const judge = async (
+    what: string,
+    { unit, measure, atLeast }: { unit: string; measure: Measure; atLeast?: number },
+  ) => {
+    const rates = new Map(proxies.map(({ name }) => [name, createRates()]))
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const proxy of proxies) {
+        const before = cpuOf(proxy.pid)
+        const startedAt = performance.now()
+        const passed = await measure(proxy)
+        const rate = rates.get(proxy.name)
+        rate?.perSecond.push(passed / ((performance.now() - startedAt) / 1000))
+        rate?.perCpu.push(passed / (cpuOf(proxy.pid) - before))
+        await sleep(200)
+      }
+    }
+    for (const [name, { perCpu, perSecond }] of rates) {
+      const best = Math.max(...perSecond).toFixed(0)
+      b.say(
+        `  ${what}, ${name}: ${median(perCpu).toFixed(0)} ${unit} a second of CPU, ${best} a second`,
+      )
+    }
+    const perCpu = (name: string) => median(rates.get(name)?.perCpu ?? [])
+    for (const name of ['tinyproxy', 'squid']) {
+      const value = perCpu('btlinkd') / perCpu(name)
+      const bar = atLeast === undefined ? {} : { atLeast }
+      b.report({ what: `${what} beside ${name}`, value, unit: 'x', ...bar })
     }
   }
-  for (const [name, rate] of best) b.say(`  ${TUNNELS} tunnels, ${name}: ${rate.toFixed(0)} MB/s`)
-  const own = best.get('btlinkd') ?? 0
-  for (const name of ['tinyproxy', 'squid']) {
-    b.report({
-      what: `tunnels beside ${name}`,
-      value: own / (best.get(name) ?? Number.NaN),
-      unit: 'x',
-      atLeast: 0.8,
-    })
-  }
+  await judge(`${TUNNELS} tunnels`, {
+    unit: 'MB',
+    atLeast: 0.8,
+    async measure(proxy) {
+      const args = ['-p', `${origin}/big.bin`]
+      await Promise.all(Array.from({ length: TUNNELS }, () => through(proxy, args)))
+      return SIZE_MB * TUNNELS
+    },
+  })
+  await judge('plain requests', {
+    unit: 'requests',
+    measure: (proxy) => forwarded(b, proxy, `${origin}/small.txt`),
+  })
 })

@@ -1,4 +1,5 @@
 /** What every bench shares: clean-up in reverse order, rows with a bar, an exit code. */
+import { readFileSync } from 'node:fs'
 import type { Cleanup } from '../test/support/temp.ts'
 
 export interface Row {
@@ -30,6 +31,13 @@ export function median(values: readonly number[]): number {
 export function percentile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN
+}
+
+/** Seconds of CPU, user and system, that a process has used. */
+export function cpuOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
 /** Runs one bench; the process exits with 1 where a bar was missed or the bench failed. */
