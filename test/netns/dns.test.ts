@@ -46,6 +46,25 @@ describe('the resolver of a house', { skip: withoutNetns() || missing(DIG, TCPDU
     assert.equal(await dig(box, '127.0.0.1', '+short', 'btlink', 'A'), '127.0.0.1')
   })
 
+  it('answers at the link-local address that routers announce, with addresses that last', async (t) => {
+    const [box, laptop] = await household(t, 'box', 'laptop')
+    assert.ok(box && laptop)
+    await startResolver(t, box)
+    const shown = await output(IP, ['-n', box.netns, '-6', 'addr', 'show', 'dev', 'eth0'])
+    const address = /inet6 (fe80::\S+)\//.exec(shown)?.[1]
+    assert.ok(address, shown)
+    const server = `${address}%eth0`
+    await until('an answer at the link-local address', async () => {
+      return (await dig(laptop, server, '+short', 'btlink', 'A')) === box.address
+    })
+    assert.equal(await dig(laptop, server, '+short', '+tcp', 'btlink', 'A'), box.address)
+    assert.match(await dig(laptop, server, 'btlink', 'AAAA'), /status: NOERROR[^]*ANSWER: 0/)
+    await output(IP, ['-n', box.netns, 'addr', 'add', 'fd77::1/64', 'dev', 'eth0', 'nodad'])
+    await until('the lasting address', async () => {
+      return (await dig(laptop, server, '+short', 'btlink', 'AAAA')) === 'fd77::1'
+    })
+  })
+
   it('goes on with its own names while no server of the internet can be reached', async (t) => {
     const [box, laptop] = await household(t, 'box', 'laptop')
     assert.ok(box && laptop)

@@ -18,6 +18,19 @@ const house = createNetworks(HOUSE)
 const LINK_LOCAL = createNetworks(['fe80::/10'])
 const LOOPBACK = createNetworks(['127.0.0.0/8', '::1/128'])
 
+function isOfTheHouse({ address }: NetworkInterfaceInfo): boolean {
+  const bytes = ipBytes(address)
+  return bytes !== undefined && house.has(bytes) && !LINK_LOCAL.has(bytes)
+}
+
+function isLinkLocal({ address }: NetworkInterfaceInfo): boolean {
+  const bytes = ipBytes(address)
+  return bytes !== undefined && LINK_LOCAL.has(bytes)
+}
+
+/** Whether it is written with its zone, as `ipBytes` takes none. */
+const isZoned = ({ address }: NetworkInterfaceInfo): boolean => address.includes('%')
+
 function literal(text: string): Uint8Array {
   const bytes = ipBytes(text)
   if (bytes === undefined) throw new DnsBadNetwork(text)
@@ -36,13 +49,18 @@ export function createBoxAddresses(
 ) {
   const literals = (given ?? []).filter((text) => text !== 'auto').map(literal)
   let readAt: number | undefined
+  /** Of each interface; link-local addresses with their zone, as they are bound. */
   let lists: NetworkInterfaceInfo[][] = []
   let byLocal = new Map<string, BoxAddresses>()
 
   function refresh(): void {
     if (readAt !== undefined && now() - readAt < REREAD_MS) return
     readAt = now()
-    lists = Object.values(interfaces()).map((list) => list ?? [])
+    lists = Object.entries(interfaces()).map(([name, list]) =>
+      (list ?? []).map((info) =>
+        isLinkLocal(info) ? { ...info, address: `${info.address}%${name}` } : info,
+      ),
+    )
     byLocal = new Map()
   }
 
@@ -54,10 +72,7 @@ export function createBoxAddresses(
 
   /** Where the house finds us, not this machine. */
   function ofTheFront(): BoxAddresses {
-    const isHouse = ({ address, internal }: NetworkInterfaceInfo) => {
-      const bytes = ipBytes(address)
-      return !internal && bytes !== undefined && house.has(bytes) && !LINK_LOCAL.has(bytes)
-    }
+    const isHouse = (info: NetworkInterfaceInfo) => !info.internal && isOfTheHouse(info)
     const auto = given?.includes('auto') === true
     const first = auto ? lists.find((one) => one.some(isHouse)) : undefined
     // Its private addresses before those that the provider may change.
@@ -92,13 +107,16 @@ export function createBoxAddresses(
       }
       return found
     },
-    /** Loopback and private addresses: what `auto` listens on. Link-local ones need a zone and are left out. */
+    /**
+     * What `auto` listens on: loopback and private addresses, and on the interfaces that have one also
+     * the link-local one with its zone, which is what routers tell devices by IPv6 (RFC 8106).
+     */
     ofTheHouse(): string[] {
       refresh()
-      return lists.flat().flatMap(({ address }) => {
-        const bytes = ipBytes(address)
-        return bytes && house.has(bytes) && !LINK_LOCAL.has(bytes) ? [address] : []
-      })
+      return lists
+        .filter((list) => list.some(isOfTheHouse))
+        .flatMap((list) => list.filter((info) => isOfTheHouse(info) || isZoned(info)))
+        .map(({ address }) => address)
     },
     /** Networks this machine is directly connected to, as `address/length`. */
     networks(): string[] {

@@ -92,7 +92,7 @@ export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
   function check(): void {
     for (const text of config.listen) {
       if (text === 'auto') continue
-      const bytes = ipBytes(text)
+      const bytes = ipBytes(text.split('%', 1)[0] ?? '')
       if (bytes === undefined) throw new DnsBadNetwork(text)
       const isPrivate = house.has(bytes)
       if (!isPrivate && config.allow.length === 0) throw new DnsOpenResolver(text)
@@ -158,16 +158,18 @@ export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
     async start() {
       check()
       isRunning = true
-      const list = wanted()
+      // A link-local address may still be looked for on the network (RFC 4862 §5.4): it comes later.
+      const list = wanted().filter((text) => !text.includes('%') || config.listen.includes(text))
       try {
         await openAll(list)
+        await follow()
       } catch (error) {
         await this.stop()
         throw error
       }
       schedule()
       policyZone?.start()
-      log.info({ addresses: list, port }, 'answers DNS')
+      log.info({ addresses: [...places.keys()], port }, 'answers DNS')
     },
     async stop() {
       isRunning = false

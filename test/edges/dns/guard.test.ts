@@ -168,10 +168,21 @@ describe('the addresses it listens on', () => {
           face('fe80::2', 'fe80::2/64'),
           face('fd00::2', 'fd00::2/64'),
         ],
-        wan: [face('203.0.113.9', '203.0.113.9/24'), face('2001:db8::9', '2001:db8::9/64')],
+        wan: [
+          face('203.0.113.9', '203.0.113.9/24'),
+          face('fe80::9', 'fe80::9/64'),
+          face('2001:db8::9', '2001:db8::9/64'),
+        ],
       }),
     )
-    assert.deepEqual(book.ofTheHouse(), ['127.0.0.1', '::1', '192.168.1.2', 'fd00::2'])
+    assert.deepEqual(book.ofTheHouse(), [
+      '127.0.0.1',
+      '::1',
+      '192.168.1.2',
+      'fe80::2%lan',
+      'fd00::2',
+    ])
+    assert.deepEqual(book.seenFrom('fe80::2%lan'), book.seenFrom('fd00::2'))
     const seen = book.seenFrom('192.168.1.2')
     assert.deepEqual([seen.v4?.join('.'), seen.v6?.[0]], ['192.168.1.2', 0xfd])
   })
