@@ -76,6 +76,7 @@ export function createAcme(deps: AcmeDeps, config: AcmeOptions): Acme {
   let shelf: Shelf | undefined
   let orderer: Orderer | undefined
   let timer: NodeJS.Timeout | undefined
+  let opening: Promise<void> | undefined
   let failure: string | undefined
 
   function forget(name: string): void {
@@ -113,8 +114,7 @@ export function createAcme(deps: AcmeDeps, config: AcmeOptions): Acme {
     }
   }
 
-  async function open(): Promise<void> {
-    if (orderer) return
+  async function readShelf(): Promise<void> {
     shelf = createShelf(deps.folder, config.directory, log)
     const ledger = createLedger(await shelf.ledger())
     for (const [name, leaf] of await shelf.load(soundTime(clock).now)) {
@@ -123,6 +123,15 @@ export function createAcme(deps: AcmeDeps, config: AcmeOptions): Acme {
     }
     orderer = createOrderer({ log, clock, shelf, ledger, challenges, onIssued: keep }, config)
     failure = undefined
+  }
+
+  /** Once, whoever else looks at the same time; again after a disk that could not be read. */
+  function open(): Promise<void> {
+    opening ??= readShelf().catch((error: unknown) => {
+      opening = undefined
+      throw error
+    })
+    return opening
   }
 
   async function beat(): Promise<void> {
@@ -176,13 +185,17 @@ export function createAcme(deps: AcmeDeps, config: AcmeOptions): Acme {
         log.warn({}, 'acme.terms_agreed is not set: no certificates are ordered')
         return
       }
-      await beat()
       timer = setInterval(() => void beat(), LOOK_MS)
+      await beat()
     },
     async stop() {
       clearInterval(timer)
+      timer = undefined
+      // What it opens in these moments has to be closed as well.
+      await opening?.catch(() => undefined)
       await orderer?.stop()
       orderer = undefined
+      opening = undefined
       certificates.clear()
       contentNames.clear()
     },
@@ -199,7 +212,7 @@ export function createAcme(deps: AcmeDeps, config: AcmeOptions): Acme {
     answer: (req, res) => challenges.answer(req, res),
     proof: (host) => challenges.proof(host),
     async renewDue() {
-      if (!isOn) return
+      if (timer === undefined) return
       await beat()
       await orderer?.idle()
     },

@@ -3,43 +3,9 @@ import { X509Certificate } from 'node:crypto'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import {
-  type Pebble,
-  type PebbleOptions,
-  startPebble,
-  withoutPebble,
-} from '../../support/pebble.ts'
-import type { Cleanup } from '../../support/temp.ts'
-import {
-  DAY,
-  type Door,
-  type OpenAcme,
-  openAcme,
-  type OpenOptions,
-  SITE,
-  startDoor,
-} from './open-acme.ts'
-
-interface Box extends OpenAcme {
-  door: Door
-  pebble: Pebble
-}
-
-interface BoxOptions extends OpenOptions {
-  pebble?: Partial<PebbleOptions>
-}
-
-/** A gateway and its authority; the first orders have ended. */
-async function openBox(t: Cleanup, { pebble: more, ...options }: BoxOptions): Promise<Box> {
-  const door = await startDoor(t)
-  const pebble = await startPebble(t, { httpPort: door.port, ...more })
-  const { directory, ca: authority_ca } = pebble
-  const opened = await openAcme(t, { asleep: true, directory, authority_ca, ...options })
-  door.acme = opened.acme
-  await opened.acme.start(new AbortController().signal)
-  await opened.acme.renewDue()
-  return { ...opened, door, pebble }
-}
+import { withoutPebble } from '../../support/pebble.ts'
+import { DAY, openAcme, SITE } from './open-acme.ts'
+import { openBox } from './pebble-box.ts'
 
 const serialOf = (pem = ''): string => new X509Certificate(pem).serialNumber
 
@@ -153,28 +119,5 @@ describe('certificates of Pebble', { skip: withoutPebble() }, () => {
     acme.leaf(site('3'))
     await acme.renewDue()
     assert.ok(acme.leaf(site('3')))
-  })
-
-  it('are tried again after five minutes where the proof failed', async (t) => {
-    const { acme, clock, door } = await openBox(t, { hosts: ['gw.example'] })
-    assert.equal(acme.stats()['orders_issued'], 1)
-    clock.at += 61 * DAY
-    delete door.acme
-    await acme.renewDue()
-    const failing = await acme.health()
-    assert.equal(failing.status, 'degraded')
-    assert.equal(failing.score, 70)
-    assert.match(failing.detail ?? '', /is not renewed: .*gw\.example.* unauthorized: .*404/)
-    assert.ok(acme.leaf('gw.example'), 'the old one is still good')
-    door.acme = acme
-    for (const [minutes, orders] of [
-      [4, 2],
-      [2, 3],
-    ] as const) {
-      clock.at += minutes * 60_000
-      await acme.renewDue()
-      assert.equal(acme.stats()['orders'], orders)
-    }
-    assert.deepEqual(acme.stats()['orders_issued'], 2)
   })
 })
