@@ -3,8 +3,7 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { curl } from '../support/curl.ts'
 import { DIG } from '../support/dns-servers.ts'
-import { withoutHouse } from '../support/house.ts'
-import { INTERNET } from '../support/house.ts'
+import { INTERNET, withoutHouse } from '../support/house.ts'
 import { ORDINARY } from '../support/house-internet.ts'
 import { untilTheEnd, WELCOME_TITLE, type WholeHouse, wholeHouse } from '../support/house-whole.ts'
 import { missing, run } from '../support/processes.ts'
@@ -39,15 +38,25 @@ describe('a house in trouble', { skip: withoutHouse() || missing(DIG) }, () => {
 
   it('has names again right after the resolver was killed', async (t) => {
     assert.equal(await ask(ORDINARY), INTERNET.web)
-    const startedAt = performance.now()
     const former = await killed('dns')
-    await until('names', async () => (await ask(home.welcome)) === home.house.box.address, {
-      timeoutMs: 10_000,
-      everyMs: 10,
-    })
-    t.diagnostic(`names of content were back after ${Math.round(performance.now() - startedAt)} ms`)
-    await until('other names', async () => (await ask(ORDINARY)) === INTERNET.web)
-    t.diagnostic(`other names were back after ${Math.round(performance.now() - startedAt)} ms`)
+    const startedAt = performance.now()
+    // A question that meets nobody waits for its second to end: others are asked meanwhile.
+    const asked: Promise<void>[] = []
+    let isBack = false
+    await until(
+      'names',
+      () => {
+        const one = ask(home.welcome).then((address) => {
+          isBack ||= address === home.house.box.address
+        })
+        asked.push(one)
+        return isBack
+      },
+      { timeoutMs: 10_000 },
+    )
+    t.diagnostic(`names were back after ${Math.round(performance.now() - startedAt)} ms`)
+    await Promise.all(asked)
+    assert.equal(await ask(ORDINARY), INTERNET.web)
     await back('dns', former)
     const through = await page(`http://${ORDINARY}/`)
     assert.equal(through.status, 200)
