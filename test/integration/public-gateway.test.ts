@@ -9,8 +9,10 @@ import { freePort } from '../support/dns-servers.ts'
 import { startPebble, withoutPebble } from '../support/pebble.ts'
 import { missing } from '../support/processes.ts'
 import { read } from '../support/sources.ts'
-import { tempFolder } from '../support/temp.ts'
+import { type Cleanup, tempFolder } from '../support/temp.ts'
 import { until } from '../support/until.ts'
+
+const LINKED = 'site.example.net'
 
 type Sections = Record<string, Record<string, unknown>>
 
@@ -22,16 +24,28 @@ function shown(): Sections {
 
 const skip = withoutPebble() || missing('/usr/bin/curl')
 
+/** A state folder with the welcome site in it, and its host. */
+async function withSite(t: Cleanup): Promise<{ state: string; site: string }> {
+  const box = await createTestDaemon(t)
+  const site = await until('a site', () => /[0-9a-z]{40,}-pk\.btlink/.exec(box.output())?.[0])
+  await box.stop()
+  return { state: box.state, site }
+}
+
 describe('a public gateway as the manual has it', { skip }, () => {
-  it('gets its certificate, answers over it, and keeps it over a restart', async (t) => {
+  it('gets certificates for itself and a linked domain, and keeps them over a restart', async (t) => {
     const [httpPort, httpsPort] = [await freePort(), await freePort()]
     const pebble = await startPebble(t, { httpPort })
     const config = shown()
+    const { state, site } = await withSite(t)
+    const hosts = [...(config['acme']?.['hosts'] as string[]), LINKED]
     const box = await createTestDaemon(t, {
+      state,
       config: {
         ...config,
+        dns: { link_records: [`${LINKED}=${site}`] },
         proxy: { http_port: httpPort, https_port: httpsPort },
-        acme: { ...config['acme'], directory: pebble.directory, authority_ca: pebble.ca },
+        acme: { ...config['acme'], hosts, directory: pebble.directory, authority_ca: pebble.ca },
       },
     })
     const root = join(await tempFolder(t), 'root.pem')
@@ -43,6 +57,9 @@ describe('a public gateway as the manual has it', { skip }, () => {
     const first = await until('the certificate', () => ask('gw.example.org'), { everyMs: 250 })
     assert.equal(first.status, 200)
     assert.equal((await ask('btlink.gw.example.org')).status, 200)
+    const linked = await until('the linked site', () => ask(LINKED), { everyMs: 250 })
+    assert.equal(linked.status, 200)
+    assert.equal(linked.text(), (await box.get(site)).text())
     await assert.rejects(ask('www.gw.example.org'), /alert|unrecognized/)
     // What the path holds at other times is the site's.
     const path = '/.well-known/acme-challenge/some-token'
@@ -54,5 +71,6 @@ describe('a public gateway as the manual has it', { skip }, () => {
     await pebble.stop()
     await box.restart()
     assert.equal((await ask('gw.example.org')).status, 200)
+    assert.equal((await ask(LINKED)).text(), linked.text())
   })
 })
