@@ -7,9 +7,13 @@ import { createPki } from '../../engines/pki/index.ts'
 import { requireConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { createLog } from '../log-lines.ts'
+import { isRunning } from '../run-folder.ts'
 import { boxHosts } from '../served-hosts.ts'
 import { ask, NotRunning, Refused } from './admin-client.ts'
 import { type VerbInput, valueOf } from './verb.ts'
+
+/** What a running daemon has in memory: only proxies run without an admin socket. */
+const CHANGES = /^\/api\/trust\/(?:rotate|import|link-domains)/
 
 type Method = 'GET' | 'POST' | 'DELETE'
 
@@ -66,6 +70,11 @@ export async function askTrust<Result>(
     if (!(error instanceof NotRunning)) throw error
     // Nobody means a folder that is not there: it would get an authority that nothing uses.
     if (!(await stat(stateDir).catch(() => undefined))?.isDirectory()) throw error
+  }
+  if (CHANGES.test(path) && method !== 'GET' && (await isRunning(stateDir))) {
+    throw new Refused(
+      `the btlinkd on ${stateDir} takes no commands and would not see the change: stop it first`,
+    )
   }
   const config = await requireConfig({ file: valueOf(input.flags, 'config'), stateDir })
   const answer = await askFolder(config, method, path, body)

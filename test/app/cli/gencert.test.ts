@@ -58,3 +58,35 @@ describe('btlinkd gencert', { skip: missing(OPENSSL) }, () => {
     assert.equal(serials.size, 3)
   })
 })
+
+describe('the verbs of certificates', () => {
+  it('refuses what makes no sense in one line', async (t) => {
+    const { cli } = await stateAtRest(t)
+    const mistakes: [string[], number, RegExp][] = [
+      [['ca'], 2, /ca takes 1 to \d+ arguments/],
+      [['ca', 'shw'], 2, /ca has no "shw": show, export/],
+      [['ca', 'show', 'x'], 2, /ca show takes no arguments/],
+      [['ca', 'import'], 2, /name the file/],
+      [['ca', 'import', '/nonexistent'], 1, /cannot read \/nonexistent: ENOENT/],
+      [['ca', 'export', '--passphrase-file', '/'], 1, /cannot read \/: EISDIR/],
+      [['ca', 'link-domains', 'perhaps'], 2, /turned on or off, not "perhaps"/],
+      [['ca', 'link-domains', 'on'], 2, /name the domains/],
+      [['ca', 'link-domains', 'on', 'com'], 1, /"com" is a top-level domain/],
+      [['ca', 'rotate', '--links', '--yes'], 1, /no certificate authority for links/],
+      [['gencert'], 2, /gencert takes/],
+      [
+        ['gencert', 'example.com'],
+        1,
+        /no certificate for "example\.com": it is not under \.btlink/,
+      ],
+      [['gencert', '*.btlink'], 1, /it is not a host name/],
+      [['gencert', '127.0.0.1'], 1, /the root certificate excludes addresses/],
+    ]
+    for (const [args, exit, expected] of mistakes) {
+      const { code, stderr } = await cli(args)
+      assert.match(stderr, expected)
+      assert.equal(code, exit, args.join(' '))
+      assert.equal(stderr.trimEnd().split('\n').length, 1, stderr)
+    }
+  })
+})
