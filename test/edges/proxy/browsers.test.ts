@@ -1,6 +1,6 @@
 /** Chromium and Firefox as the household has them, told where the proxy is and nothing else. */
 import assert from 'node:assert/strict'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import { join } from 'node:path'
@@ -9,13 +9,19 @@ import type { Page } from 'playwright-core'
 import { WebSocketServer } from 'ws'
 import { browser, CHROMIUM } from '../../support/browser.ts'
 import { createCertificate } from '../../support/certificates.ts'
+import {
+  CERTUTIL,
+  hostilePage,
+  startLanDevice,
+  trustingHome,
+  WAYS,
+} from '../../support/lan-device.ts'
 import { FIREFOX, firefoxWindow } from '../../support/marionette.ts'
-import { missing, output } from '../../support/processes.ts'
+import { missing } from '../../support/processes.ts'
 import { type Cleanup, finallyDo, tempFolder } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import { listen, startHouse, startSite } from './fixture.ts'
 
-const CERTUTIL = '/usr/bin/certutil'
 const all = { after: (fn: () => void | Promise<void>) => after(fn) }
 const anyPort = Array.from({ length: 65_535 }, (_, i) => i + 1)
 const house = await startHouse(all, { connect_ports: anyPort })
@@ -23,46 +29,9 @@ house.names.set('site.example', ['127.0.0.1'])
 const { proxy, url } = house
 const other = await house.add({ 'data.txt': 'of another site' })
 
-/** A device of the house: it counts who got through, and lets any page read it. */
-const knocks: string[] = []
-const http = createServer((req, res) => {
-  knocks.push(`${req.method} ${req.url}`)
-  res.writeHead(200, {
-    'access-control-allow-origin': '*',
-    'access-control-allow-private-network': 'true',
-    'content-type': 'text/html',
-  })
-  res.end('reached')
-})
-const sockets = new WebSocketServer({ server: http })
-sockets.on('connection', () => knocks.push('ws'))
-const device = await listen(all, http)
-after(() => {
-  for (const socket of sockets.clients) socket.terminate()
-})
-
-/** Tries to reach the device in five ways, then a neighbour among the sites and itself. */
-const hostile = `<!doctype html><title>waiting</title><body><script type=module>
-const at = '127.0.0.1:${device}'
-const settled = (promise) => promise.then(() => 'in', () => 'out')
-const element = (name, attribute, value) => new Promise((ok, no) => {
-  const made = document.createElement(name)
-  made.onload = ok; made.onerror = no
-  made[attribute] = value
-  document.body.append(made)
-})
-const late = () => new Promise((_, no) => setTimeout(no, 2000))
-await Promise.allSettled([
-  fetch('http://' + at + '/fetch'),
-  fetch('http://' + at + '/post', { method: 'POST', mode: 'no-cors', body: 'x' }),
-  Promise.race([element('img', 'src', 'http://' + at + '/img'), late()]),
-  Promise.race([element('iframe', 'src', 'http://' + at + '/frame'), late()]),
-  new Promise((ok, no) => { const s = new WebSocket('ws://' + at + '/ws'); s.onopen = ok; s.onerror = no }),
-])
-const own = await settled(fetch('/own.txt').then((r) => r.text()))
-const neighbour = await fetch('//${other.infoHash}-ih.btlink/data.txt').then((r) => r.text(), String)
-document.title = own + ', ' + neighbour
-</script>`
+const device = await startLanDevice(all)
+const { knocks } = device
+const hostile = hostilePage(device, `${other.infoHash}-ih.btlink`)
 const page = await house.add({ 'index.html': hostile, 'own.txt': 'own' })
 const plain = await house.add({ 'index.html': '<title>a site</title>' })
 
@@ -89,17 +58,6 @@ socket.onerror = () => { document.title = 'failed' }
   return { port: await listen(t, server), ca: own.ca }
 }
 
-/** A home with the root certificate in it, as Chromium looks for it. */
-async function home(t: { after(fn: () => void): void }): Promise<Record<string, string>> {
-  const HOME = await tempFolder(t, 'home')
-  const database = join(HOME, '.pki/nssdb')
-  await mkdir(database, { recursive: true })
-  await output(CERTUTIL, ['-N', '-d', `sql:${database}`, '--empty-password'])
-  const trust = ['-n', 'btlink', '-t', 'C,,', '-i', house.ca]
-  await output(CERTUTIL, ['-A', '-d', `sql:${database}`, ...trust])
-  return { HOME }
-}
-
 async function titleOf(opened: Page, address: string, pattern: string): Promise<string> {
   await opened.goto(address)
   await opened.waitForFunction(`/${pattern}/.test(document.title)`, undefined, { timeout: 15_000 })
@@ -108,7 +66,7 @@ async function titleOf(opened: Page, address: string, pattern: string): Promise<
 
 describe('Chromium', { skip: missing(CHROMIUM, CERTUTIL) }, () => {
   it('opens names over http and https by the PAC file, and no page of theirs reaches the house', async (t) => {
-    const env = await home(t)
+    const env = await trustingHome(t, house.ca)
     const switches = [`--proxy-pac-url=${url}/.btlink/proxy.pac`]
     const opened = await (await browser(t, { switches, env })).newPage()
     for (const scheme of ['http', 'https']) {
@@ -132,13 +90,15 @@ describe('Chromium', { skip: missing(CHROMIUM, CERTUTIL) }, () => {
     })
     knocks.length = 0
     const switches = [`--proxy-server=${careless.url}`]
-    const opened = await (await browser(t, { switches, env: await home(t) })).newPage()
+    const opened = await (
+      await browser(t, { switches, env: await trustingHome(t, house.ca) })
+    ).newPage()
     await titleOf(opened, `http://${page.infoHash}-ih.btlink/`, '^in, ')
-    assert.equal(new Set(knocks).size, 5, knocks.join(', '))
+    assert.equal(new Set(knocks).size, WAYS, knocks.join(', '))
   })
 
   it('asks the HTTPS proxy for everything, over HTTP/2', async (t) => {
-    const env = await home(t)
+    const env = await trustingHome(t, house.ca)
     const site = await startSite(t, (_req, res) => res.end('<title>elsewhere</title>'))
     const echo = createServer()
     const echoes = new WebSocketServer({ server: echo })
