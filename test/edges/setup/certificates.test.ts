@@ -68,6 +68,17 @@ describe('the root certificate', () => {
       ['http://btlink/.btlink/rootca.pem', through],
       [`https://${site}/.btlink/rootca.pem`, trusting],
       ['https://check.btlink/.btlink/rootca.pem', trusting],
+      [
+        'http://btlink/.btlink/rootca.pem',
+        [
+          '-x',
+          `https://proxy.btlink:${door.proxy.httpsPort}`,
+          '--proxy-cacert',
+          door.ca,
+          '--resolve',
+          `proxy.btlink:${door.proxy.httpsPort}:127.0.0.1`,
+        ],
+      ],
       // An address is in no certificate of ours.
       [`https://127.0.0.1:${door.proxy.httpsPort}/.btlink/rootca.pem`, ['-k']],
     ] as const) {

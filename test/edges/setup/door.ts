@@ -28,6 +28,8 @@ export interface Door extends Fixture {
 
 export interface DoorOptions extends Partial<SetupDeps> {
   linkDomains?: string[]
+  /** Whose X-Forwarded-* headers are believed. */
+  trustedProxies?: string[]
   /** Where the proxy listens. */
   address?: string
 }
@@ -55,7 +57,7 @@ export const interfaces: NonNullable<SetupDeps['interfaces']> = () => {
 }
 
 export async function startDoor(t: Cleanup, options: DoorOptions = {}): Promise<Door> {
-  const { linkDomains = [], address = '127.0.0.1', ...deps } = options
+  const { linkDomains = [], trustedProxies = [], address = '127.0.0.1', ...deps } = options
   const fixture = await startGateway(t, { btlink: { gateway_domains: [GATEWAY_DOMAIN] } })
   const { pki } = await openPki(t, {
     now: Date.now(),
@@ -82,7 +84,7 @@ export async function startDoor(t: Cleanup, options: DoorOptions = {}): Promise<
       log: silentLog,
       ...deps,
     },
-    { tld: 'btlink', gateway_domains, trusted_proxies: [] },
+    { tld: 'btlink', gateway_domains, trusted_proxies: trustedProxies },
   )
   const proxy = createProxy(
     {

@@ -187,6 +187,38 @@ describe('the pages of the box', () => {
     assert.match(text, /<code>127\.0\.0\.1<\/code>/)
   })
 
+  it('believe a web server in front, and only that', async (t) => {
+    const behind = await startDoor(t, { trustedProxies: ['127.0.0.1'] })
+    const headers = {
+      'X-Forwarded-Host': 'my.btlink.gw.example',
+      'X-Forwarded-Proto': 'https',
+      'X-Forwarded-For': '192.168.1.77, 203.0.113.9',
+    }
+    const { text } = await fetchPage(`${behind.url}/`, { host: 'inside', headers })
+    assert.match(text, /<code>203\.0\.113\.9<\/code>/)
+    assert.match(text, /over <code>https<\/code>, asking for <code>my\.btlink\.gw\.example</)
+    assert.match(text, /no: you may read/)
+    const url = new RegExp(`href="https://gw\\.example/\\.btlink/setup"`)
+    const abroad = { ...headers, 'X-Forwarded-Host': 'setup.btlink.gw.example' }
+    assert.match((await fetchPage(`${behind.url}/`, { host: 'inside', headers: abroad })).text, url)
+    const plain = await fetchPage(`${door.url}/`, { host: 'my.btlink', headers })
+    assert.match(plain.text, /<code>127\.0\.0\.1<\/code>/)
+    assert.match(plain.text, /over <code>http<\/code>, asking for <code>my\.btlink</)
+    await assert.rejects(startDoor(t, { trustedProxies: ['here'] }), {
+      code: 'BTL_ERR_SETUP_PROXY_LIST',
+    })
+  })
+
+  it('know a visitor over IPv6', async (t) => {
+    const six = await startDoor(t, { address: '::' })
+    const url = `http://[::1]:${six.proxy.httpPort}/`
+    const check = await fetchPage(url, { host: 'check.btlink' })
+    assert.match(check.text, /<li id="ipv6" data-state="yes"/)
+    assert.match((await fetchPage(url, { host: 'my.btlink' })).text, /<code>::1<\/code> \(IPv6\)/)
+    const four = await fetchPage(`${six.url}/`, { host: 'my.btlink' })
+    assert.match(four.text, /<code>127\.0\.0\.1<\/code> \(IPv4\)/)
+  })
+
   it('tell the house where the box is, without what leads nowhere', async () => {
     const { text } = await at('my.btlink', '/')
     assert.match(
