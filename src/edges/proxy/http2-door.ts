@@ -12,7 +12,7 @@ import { type Duplex, duplexPair, pipeline } from 'node:stream'
 import { describeError } from '../http/index.ts'
 import type { Arrival } from './arrival.ts'
 import { parseAuthority } from './authority.ts'
-import { BadTarget } from './errors.ts'
+import { BadTarget, BrokenAnswer } from './errors.ts'
 import type { Inlet } from './inlet.ts'
 import type { Tunnels } from './tunnels.ts'
 import { messageOf, printable } from '../../base/errors.ts'
@@ -112,16 +112,21 @@ export function createHttp2Door(deps: Http2Deps, options: { idle_timeout: number
     })
     req.once('error', () => endsBadly(stream))
     req.once('response', (res) => {
-      const out: Record<string, string[] | string | number> = { ':status': res.statusCode ?? 502 }
-      for (const [name, values = []] of Object.entries(res.headersDistinct)) {
-        if (!NOT_IN_HTTP2.includes(name))
-          out[name] = values.length === 1 ? (values[0] ?? '') : values
-      }
       if (stream.destroyed) {
         res.destroy()
         return
       }
-      stream.respond(out)
+      // Lines that HTTP/2 wants once are one here, whatever the site sent.
+      const told = Object.entries(res.headers).filter(([name]) => !NOT_IN_HTTP2.includes(name))
+      try {
+        stream.respond({ ':status': res.statusCode ?? 502, ...Object.fromEntries(told) })
+      } catch (error) {
+        // HTTP/2 has no words for such a status.
+        res.destroy()
+        const broken = new BrokenAnswer(authority, messageOf(error), { cause: error })
+        refuse(stream, broken, { client: arrival.client })
+        return
+      }
       pipeline(res, stream, (error) => {
         if (error) endsBadly(stream)
       })

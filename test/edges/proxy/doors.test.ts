@@ -127,6 +127,26 @@ describe('the HTTPS proxy in HTTP/2', () => {
     assert.equal(large.body.length, 3 * MB)
   })
 
+  it('C17 outlives answers that HTTP/2 has no words for', async (t) => {
+    const twice = ['Content-Type', 'ETag', 'X-Content-Type-Options', 'Set-Cookie']
+    const site = await startSite(t, (req, res) => {
+      res.writeHead(
+        req.url === '/status' ? 700 : 200,
+        twice.flatMap((name) => [name, 'one', name, 'two']),
+      )
+      res.end('body')
+    })
+    const client = await session(t)
+    const doubled = await get(client, `site.example:${site}`, '/twice')
+    assert.equal(doubled.headers[':status'], 200)
+    assert.equal(doubled.headers['content-type'], 'one')
+    assert.deepEqual(doubled.headers['set-cookie'], ['one', 'two'])
+    assert.equal(doubled.body, 'body')
+    const odd = await get(client, `site.example:${site}`, '/status')
+    assert.equal(odd.headers[':status'], 502)
+    assert.match(odd.body, /BTL_ERR_PROXY_/)
+  })
+
   it('C18 says no in its own words, and goes on', async (t) => {
     const client = await session(t)
     const refused: [string, number][] = [
