@@ -29,6 +29,7 @@ const pinnedNode = at('node_modules', `node-linux-${arch}`, 'bin', 'node')
 const testPackages = {
   aria2: '/usr/bin/aria2c',
   'avahi-daemon': '/usr/sbin/avahi-daemon',
+  busybox: '/usr/bin/busybox',
   chromium: '/usr/bin/chromium',
   curl: '/usr/bin/curl',
   deluged: '/usr/bin/deluged',
@@ -37,6 +38,7 @@ const testPackages = {
   faketime: '/usr/bin/faketime',
   'firefox-esr': '/usr/bin/firefox-esr',
   'g++': '/usr/bin/g++',
+  git: '/usr/bin/git',
   'gnutls-bin': '/usr/bin/certtool',
   iproute2: '/usr/sbin/ip',
   'knot-dnsutils': '/usr/bin/kdig',
@@ -50,6 +52,7 @@ const testPackages = {
   nsd: '/usr/sbin/nsd',
   'openjdk-17-jdk-headless': '/usr/bin/javac',
   openssl: '/usr/bin/openssl',
+  pebble: '/usr/bin/pebble',
   'pkg-config': '/usr/bin/pkg-config',
   'python3-libtorrent': '/usr/share/doc/python3-libtorrent',
   'python3-pacparser': '/usr/lib/python3/dist-packages/pacparser',
@@ -60,6 +63,7 @@ const testPackages = {
   'transmission-cli': '/usr/bin/transmission-create',
   'transmission-daemon': '/usr/bin/transmission-daemon',
   unbound: '/usr/sbin/unbound',
+  unzip: '/usr/bin/unzip',
   wget: '/usr/bin/wget',
   wrk: '/usr/bin/wrk',
 }
