@@ -28,7 +28,7 @@ describe('a box as the exposed host of its router', {
     home = await wholeHouse(all)
   })
 
-  it('R08 gives strangers no byte of DNS, over UDP or TCP', async (t) => {
+  it('R14 gives strangers no byte of DNS, over UDP or TCP', async (t) => {
     const { box, internet, laptops } = home.house
     const filter = `port 53 and host ${INTERNET.gateway}`
     const args = ['-i', 'eth0', '-nn', '-l', '--immediate-mode', filter]
@@ -60,7 +60,7 @@ describe('a box as the exposed host of its router', {
     assert.equal(stdout.trim(), INTERNET.web)
   })
 
-  it('C04 leads strangers to its own sites, and to no other', async () => {
+  it('R27 leads strangers to its own sites, and to no other', async () => {
     for (const url of [`http://${home.welcome}/`, `https://${home.welcome}/`]) {
       const answer = await get(url, ...PROXY, '--insecure')
       assert.ok(answer.text().includes(WELCOME_TITLE), url)
@@ -80,7 +80,7 @@ describe('a box as the exposed host of its router', {
     }
   })
 
-  it('takes no upload and no order from strangers', async () => {
+  it('R27 takes no upload and no order from strangers', async () => {
     const upload = await get(`http://${WAN}/`, '-F', 'file=@/etc/hostname')
     refused(upload, 403, 'BTL_ERR_GATEWAY_UPLOAD_REFUSED')
     refused(await get(`http://${WAN}:9877/api/sites`), 421, 'BTL_ERR_API_WRONG_HOST')

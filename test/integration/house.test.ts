@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
+import { curl } from '../support/curl.ts'
 import { askedNames, INTERNET, withoutHouse } from '../support/house.ts'
 import { chromiumAt, firefoxAt, withoutBrowsers } from '../support/house-browsers.ts'
 import { ORDINARY, ORDINARY_TITLE } from '../support/house-internet.ts'
@@ -34,6 +35,20 @@ describe('a house', { skip: withoutHouse() || withoutBrowsers() }, () => {
       assert.deepEqual([dns, pac, domain], [box, `http://${box}/wpad.dat`, 'lan'])
     }
     assert.notEqual(one.address, two.address)
+  })
+
+  it('R11 gives the proxy script under every name that browsers try', async () => {
+    const [{ netns }] = home.house.laptops
+    const texts = await Promise.all(
+      ['wpad', 'wpad.lan', home.house.box.address].map(async (host) => {
+        const answer = await curl(`http://${host}/wpad.dat`, { netns })
+        assert.equal(answer.status, 200)
+        assert.equal(answer.headers['content-type'], 'application/x-ns-proxy-autoconfig')
+        return answer.text()
+      }),
+    )
+    assert.equal(new Set(texts).size, 1)
+    assert.ok(texts[0]?.includes(`PROXY ${home.house.box.address}:80; DIRECT`))
   })
 
   it('E15 opens sites and ordinary ones in Chromium by DNS alone', async (t) => {

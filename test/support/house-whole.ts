@@ -16,6 +16,7 @@ import {
 } from './house.ts'
 import { type Internet, startInternet } from './house-internet.ts'
 import { type Cleanup, tempFolder } from './temp.ts'
+import { until } from './until.ts'
 
 export const WELCOME_TITLE = 'Your box works'
 
@@ -59,7 +60,10 @@ export async function wholeHouse(t: Cleanup, options: DaemonOptions = {}): Promi
   const box = await startBox(t, house, options)
   const [one, two] = house.laptops
   const leases = [await joinNetwork(t, one), await joinNetwork(t, two)] as const
-  const welcome = /http:\/\/(\S+)\.localhost/.exec(box.output())?.[1] ?? ''
+  // It answers a moment before it says so.
+  const welcome = await until('the banner', () => {
+    return /http:\/\/(\S+-pk\.btlink)\.localhost/.exec(box.output())?.[1]
+  })
   const roots = [await rootOf(t, house), internet.ca]
   return { house, internet, box, leases, witness, welcome, roots }
 }
