@@ -120,8 +120,8 @@ export function dnsRoutes(app: FastifyInstance, { dns }: DnsRouteDeps): void {
       const milliseconds = Math.round((performance.now() - asked) * 10) / 10
       const decoded = reply && decodeResponse(reply)
       if (!reply || decoded?.ok !== true) throw new ResolverSilent()
-      // After the answer: the rule may have to ask others, whom memory saves.
-      const explained = await dns.explain(packet)
+      // It asks anew what memory answered, and may fail where memory does not.
+      const explained = await dns.explain(packet).catch(() => undefined)
       const { message } = decoded
       return {
         name: textOfOwner(name),
