@@ -14,7 +14,7 @@ function describe(answer: DnsAnswerView): string {
     `;; ${name} ${type}: ${rcode}, flags ${flags.join(' ')}`,
     `;; rule: ${rule ?? 'none answers'}`,
   ]
-  for (const { code, text } of errors) lines.push(`;; because: ${text === '' ? code : text}`)
+  for (const { text } of errors) lines.push(`;; because: ${text}`)
   for (const [key, title] of Object.entries(SECTIONS)) {
     const records = answer[key as keyof typeof SECTIONS]
     if (records.length > 0) lines.push('', `;; ${title}`, ...records.map(recordLine))

@@ -1,7 +1,7 @@
 /** Records as people and zone files write them (RFC 1035 §5.1); types without a form here as RFC 3597 says. */
 import { latin1, toHex } from '../bytes.ts'
 import { ipText } from '../ip-address.ts'
-import { CLASS, FLAG, RCODE, TYPE } from './codes.ts'
+import { CLASS, EXTENDED_ERROR, FLAG, RCODE, TYPE } from './codes.ts'
 import type { ResourceRecord } from './message.ts'
 import { nameOfBytes, textOfName } from './name.ts'
 import { SERVICE_KEY } from './record-data.ts'
@@ -40,6 +40,11 @@ const RCODE_NAMES = turned({ ...RCODE, ...OTHER_RCODES })
 export const textOfType = (type: number): string => TYPE_NAMES.get(type) ?? `TYPE${type}`
 export const textOfClass = (klass: number): string => CLASS_NAMES.get(klass) ?? `CLASS${klass}`
 export const textOfRcode = (rcode: number): string => RCODE_NAMES.get(rcode) ?? `RCODE${rcode}`
+
+const ERROR_NAMES = turned(EXTENDED_ERROR)
+/** Why an answer is what it is, in words (RFC 8914 §4). */
+export const textOfExtendedError = (code: number): string =>
+  ERROR_NAMES.get(code)?.toLowerCase().replaceAll('_', ' ') ?? `reason ${code}`
 
 /** The flags that are set, in small letters as tools print them. */
 export const textOfFlags = (flags: number): string[] =>

@@ -10,6 +10,7 @@ import { type DnsName, nameOfText } from '../../base/dns/name.ts'
 import {
   textOfClass,
   textOfData,
+  textOfExtendedError,
   textOfFlags,
   textOfOwner,
   textOfRcode,
@@ -129,7 +130,10 @@ export function dnsRoutes(app: FastifyInstance, { dns }: DnsRouteDeps): void {
         rcode: textOfRcode(message.rcode),
         flags: textOfFlags(message.flags),
         ...sections(message),
-        errors: extendedErrors(message.edns).map(({ code, text }) => ({ code, text })),
+        errors: extendedErrors(message.edns).map(({ code, text }) => ({
+          code,
+          text: text === '' ? textOfExtendedError(code) : text,
+        })),
         bytes: reply.length,
         milliseconds,
         ...(explained && { rule: explained.handler }),

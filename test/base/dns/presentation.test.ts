@@ -6,6 +6,7 @@ import { CLASS, FLAG, TYPE } from '../../../src/base/dns/codes.ts'
 import {
   textOfClass,
   textOfData,
+  textOfExtendedError,
   textOfFlags,
   textOfRcode,
   textOfRecord,
@@ -175,6 +176,7 @@ describe('types, classes, rcodes and flags', () => {
       'BADVERS',
       'RCODE999',
     ])
+    assert.deepEqual([23, 99].map(textOfExtendedError), ['network error', 'reason 99'])
     assert.deepEqual(textOfFlags(FLAG.QR | FLAG.RD | FLAG.AD), ['qr', 'rd', 'ad'])
   })
 
