@@ -55,6 +55,7 @@ export function banner({
     '',
     `  welcome site  http://${welcomeHost}.localhost:${httpPort}/`,
     `  gateway       http://${tld}.localhost:${httpPort}/`,
+    `  set-up        http://setup.${tld}.localhost:${httpPort}/`,
   ]
   if (apiPort > 0) lines.push(`  API           http://localhost:${apiPort}/api/health`)
   const resolver = dns.find(({ address }) => !LOOPBACK.test(address)) ?? dns[0]
