@@ -1,8 +1,10 @@
 /** Ordinary domains whose owner wrote a link record: in a house they open from the swarm. */
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
 import type { Page } from 'playwright-core'
+import { curl } from '../support/curl.ts'
 import { writeSite } from '../support/daemon.ts'
 import { withoutHouse } from '../support/house.ts'
 import { chromiumAt, firefoxAt, withoutBrowsers } from '../support/house-browsers.ts'
@@ -21,7 +23,8 @@ describe('a domain with a link record', { skip: withoutHouse() || withoutBrowser
 
   before(async () => {
     const dns = { link_check: true, intercept_links: true }
-    home = await wholeHouse(all, { config: { dns } })
+    const pki = { link_domains: [LINKED] }
+    home = await wholeHouse(all, { config: { dns, pki } })
     const folder = join(await tempFolder(all, 'site'), 'site')
     await writeSite(folder, { 'index.html': PAGE })
     const { host } = await publish(home.box, folder, 'domain')
@@ -41,6 +44,23 @@ describe('a domain with a link record', { skip: withoutHouse() || withoutBrowser
   it('R09 D04 opens under its own name by DNS, where the house has it so', async (t) => {
     const page = await (await chromiumAt(t, home.house.laptops[0])).newPage()
     assert.equal(await visit(page), undefined)
+  })
+
+  it('C07 opens over https for who trusts the authority of just these domains', async (t) => {
+    const { box, laptops } = home.house
+    const root = join(await tempFolder(t, 'root'), 'links.pem')
+    const url = `http://${box.address}/.btlink/rootca.pem?realm=links`
+    await writeFile(root, (await curl(url, { netns: laptops[0].netns })).body)
+    const pac = { url: `http://${box.address}/.btlink/proxy.pac?links=1` }
+    for (const setting of [{}, { pac }]) {
+      const trusting = { ...setting, roots: [root, ...home.roots] }
+      const page = await (await chromiumAt(t, laptops[0], trusting)).newPage()
+      await page.goto(`https://${LINKED}/`)
+      assert.equal(await page.title(), TITLE)
+      await page.goto(`https://${ORDINARY}/`)
+      assert.equal(await page.title(), ORDINARY_TITLE)
+      await page.close()
+    }
   })
 
   it('C14 D04 opens under its own name by the proxy script that asks for records', async (t) => {

@@ -6,6 +6,7 @@ import { curl } from './curl.ts'
 import type { DaemonOptions, TestDaemon } from './daemon.ts'
 import {
   createHouse,
+  type DhcpOptions,
   type House,
   joinNetwork,
   type Lease,
@@ -52,10 +53,14 @@ async function rootOf(t: Cleanup, { box, laptops }: House): Promise<string> {
   return file
 }
 
-export async function wholeHouse(t: Cleanup, options: DaemonOptions = {}): Promise<WholeHouse> {
+export async function wholeHouse(
+  t: Cleanup,
+  options: DaemonOptions = {},
+  dhcp: DhcpOptions = {},
+): Promise<WholeHouse> {
   const house = await createHouse(t)
   const internet = await startInternet(t, house)
-  await startDhcp(t, house)
+  await startDhcp(t, house, dhcp)
   const witness = await watchUplink(t, house)
   const box = await startBox(t, house, options)
   const [one, two] = house.laptops
