@@ -52,6 +52,10 @@ export function createHttp2Door(deps: Http2Deps, options: { idle_timeout: number
   const server = createServer({
     settings: { maxConcurrentStreams: MAX_STREAMS, enableConnectProtocol: false },
     maxHeaderListPairs: 200,
+    // Streams opened only to be reset cost us a request each (CVE-2023-44487). A browser that leaves a
+    // page resets as many as it has; who goes on so is sent away.
+    streamResetBurst: 2 * MAX_STREAMS,
+    streamResetRate: 33,
     // As much as HTTP/1.1 gets.
     maxSendHeaderBlockLength: 128 * 1024,
   })
@@ -90,6 +94,8 @@ export function createHttp2Door(deps: Http2Deps, options: { idle_timeout: number
     const path = headers[':path'] ?? '/'
     const isDirect = headers[':scheme'] === 'https'
     const [near, far] = duplexPair()
+    // What nobody reads any more would wait in the other half for ever.
+    near.once('close', () => far.destroy())
     // What is asked under https is asked of us; under http of the proxy.
     if (isDirect) Object.defineProperty(far, 'encrypted', { value: true })
     inlet.take(far, arrival)
