@@ -52,7 +52,7 @@ describe('the command line', () => {
       [['convert', '--from', 'hex', '--to', 'base99', 'ff'], /--to is one of hex, base36/],
       [['key', 'lst'], /key has no "lst"/],
       [['key', 'import', 'x', 'abc'], /the seed is 64 hex digits/],
-      [['serve', '--role', 'dns'], /there is no role "dns"/],
+      [['serve', '--role', 'cook'], /there is no role "cook"/],
     ]
     for (const [args, expected] of mistakes) {
       const { code, stderr } = await btlinkd(...args)
