@@ -88,6 +88,11 @@ export async function forward(
       error instanceof Late ? error : new BrokenAnswer(host, messageOf(error), { cause: error }),
     )
   })
+  // We asked for no other protocol; Node would hang up without a word to anybody.
+  upstream.once('upgrade', () => {
+    socket.destroy()
+    reject(new BrokenAnswer(host, 'it speaks another protocol now'))
+  })
   upstream.once('response', (answer) => {
     try {
       res.writeHead(answer.statusCode ?? 502, answerHeaders(answer, req, onward))

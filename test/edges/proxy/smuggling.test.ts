@@ -134,12 +134,14 @@ describe('an answer with two meanings', () => {
     'a line end in a value': 'A: b\rSet-Cookie: x\r\n\r\n',
     'a head without end': `A: ${'b'.repeat(100_000)}\r\n\r\n`,
     'no head at all': '',
+    'another protocol': 'HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n',
   }
   for (const [what, rest] of Object.entries(ANSWERS)) {
     it(`is not passed on: ${what}`, async (t) => {
       const raw = createServer((socket) => {
         socket.on('error', () => undefined)
-        socket.end(rest === '' ? 'SSH-2.0-OpenSSH' : `HTTP/1.1 200 OK\r\n${rest}`)
+        const isWhole = rest.startsWith('HTTP/')
+        socket.end(rest === '' ? 'SSH-2.0-OpenSSH' : isWhole ? rest : `HTTP/1.1 200 OK\r\n${rest}`)
       })
       await new Promise<void>((ready) => void raw.listen(0, '127.0.0.1', ready))
       finallyDo(t, () => void raw.close())
