@@ -154,6 +154,7 @@ export function composeWeb(config: Config): ComposedRole {
       listeners: () => readListeners(stateDir),
       tracker,
       announceUrls,
+      isHouse: (address) => door.isHouse(address),
       log,
     },
     {

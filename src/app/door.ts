@@ -37,6 +37,8 @@ export interface Door {
   pki: CertAuthority
   proxy: Proxy
   setup: Setup
+  /** Whether an address is one of the house. */
+  isHouse(address: string): boolean
   listeners(): Listeners
 }
 
@@ -57,13 +59,14 @@ export function composeDoor(deps: DoorDeps, config: Config): Door {
     { httpPort: () => proxy.httpPort, httpsPort: () => proxy.httpsPort },
     { ...config.pac, tld, gateway_domains },
   )
+  const isHouse = createHouse(config.proxy.clients, machineNetworks)
   const setup = createSetup(
     {
       root: (realm, signal) => pki.root(realm, signal),
       httpPort: () => proxy.httpPort,
       httpsPort: () => proxy.httpsPort,
       dns,
-      isHouse: createHouse(config.proxy.clients, machineNetworks),
+      isHouse,
       log,
     },
     config.btlink,
@@ -101,6 +104,7 @@ export function composeDoor(deps: DoorDeps, config: Config): Door {
     pki,
     proxy,
     setup,
+    isHouse,
     listeners: () => ({
       http: { port: proxy.httpPort, transport: 'tcp' },
       https: { port: proxy.httpsPort, transport: 'tcp' },

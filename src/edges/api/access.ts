@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { hostname, networkInterfaces } from 'node:os'
+import { plainAddress } from '../../base/ip-reach.ts'
 import type { ApiConfig } from './config.ts'
 import { BadInput, NotAllowed, WrongHost } from './errors.ts'
 
@@ -9,7 +10,10 @@ export interface Access {
   /** Remembers that a connection came over the admin socket, whose file permissions are the authority. */
   markTrusted(socket: Socket): void
   isTrusted(req: IncomingMessage): boolean
-  /** @throws WrongHost (421): a rebound name must not reach the API; BadInput (400) for two Host lines */
+  /**
+   * @throws WrongHost (421): a rebound name must not reach the API; BadInput (400) for two Host lines;
+   *   NotAllowed (403) for strangers who guessed one of the box's names, where a router lets them in
+   */
   checkHost(req: IncomingMessage): void
   /** @throws NotAllowed (403) for other machines, proxies in between and pages of other sites */
   checkAdmin(req: IncomingMessage): void
@@ -48,7 +52,11 @@ function hostsOf({ rawHeaders, url = '/' }: IncomingMessage): string[] {
   return named.length === 0 ? [''] : named.map((host) => host.toLowerCase())
 }
 
-export function createAccess(config: Pick<ApiConfig, 'hosts'>): Access {
+/** @param isHouse whether an address, IPv4 without mapping, is one of the house */
+export function createAccess(
+  config: Pick<ApiConfig, 'hosts'>,
+  isHouse: (address: string) => boolean,
+): Access {
   const trusted = new WeakSet<Socket>()
   const configured = new Set(config.hosts.map((host) => host.toLowerCase()))
   let own = new Set<string>()
@@ -68,10 +76,17 @@ export function createAccess(config: Pick<ApiConfig, 'hosts'>): Access {
     isTrusted: (req) => trusted.has(req.socket),
     checkHost(req) {
       if (trusted.has(req.socket)) return
-      for (const host of hostsOf(req)) {
+      const hosts = hostsOf(req)
+      for (const host of hosts) {
         const [, name = '', port = '80'] = HOST.exec(host) ?? []
         const isOwn = knows(name) && Number(port) === req.socket.localPort
         if (!isOwn && !configured.has(host)) throw new WrongHost(host.slice(0, 100))
+      }
+      // A name that the owner gave to the API is for whoever uses it.
+      if (hosts.every((host) => configured.has(host))) return
+      const address = plainAddress(req.socket.remoteAddress ?? '')
+      if (address === undefined || !isHouse(address)) {
+        throw new NotAllowed('ask from within the house')
       }
     },
     checkAdmin(req) {

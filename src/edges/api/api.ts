@@ -127,7 +127,7 @@ function buildApp(
 
 export function createApi(deps: ApiDeps, options: ApiOptions): Api {
   const { gateway, adminSocket } = options
-  const access = createAccess(gateway)
+  const access = createAccess(gateway, (address) => deps.isHouse(address))
   const counts: Stats = { requests_total: 0, errors_total: 0 }
   let app: FastifyInstance | undefined
   let servers: Server[] = []

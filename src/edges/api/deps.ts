@@ -36,6 +36,8 @@ export interface ApiDeps {
   }
   /** Announce addresses for those who reach the box at `localAddress`. */
   announceUrls(localAddress: string | undefined): string[]
+  /** Whether an address, IPv4 without mapping, is one of the house. */
+  isHouse(address: string): boolean
   log: Log
 }
 

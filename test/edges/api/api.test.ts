@@ -60,6 +60,8 @@ interface Options {
   health?: Health
   requestHeaders?: boolean
   brokenListeners?: boolean
+  /** Whoever asks is none of the house. */
+  strangers?: boolean
   peers?: PeerInfo[]
   /** Answers announces. */
   tracker?: boolean
@@ -138,6 +140,7 @@ async function api(t: TestContext, options: Options = {}) {
       },
     },
     announceUrls: () => [],
+    isHouse: (address) => address === '127.0.0.1' && options.strangers !== true,
     log: {
       debug() {},
       warn() {},
@@ -238,6 +241,16 @@ describe('the API', () => {
     const answer = await tcp('/api/resolve?name=home')
     assert.equal(answer.status, 404)
     assert.equal(answer.json()['code'], 'BTL_ERR_RESOLVE_NOT_FOUND')
+  })
+
+  it('answers strangers by a name of gateway.hosts alone', async (t) => {
+    const { tcp, port } = await api(t, { hosts: ['box.example'], strangers: true })
+    for (const path of ['/api/health', '/metrics', '/api/sites']) {
+      const refused = await tcp(path, { headers: { host: `127.0.0.1:${port}` } })
+      assert.equal(refused.status, 403, path)
+      assert.equal(refused.json()['code'], 'BTL_ERR_API_NOT_ALLOWED')
+    }
+    assert.equal((await tcp('/metrics', { headers: { host: 'box.example' } })).status, 200)
   })
 
   it('refuses hosts that are not its own with 421', async (t) => {
