@@ -54,6 +54,7 @@ const testPackages = {
   openssl: '/usr/bin/openssl',
   pebble: '/usr/bin/pebble',
   'pkg-config': '/usr/bin/pkg-config',
+  'python3-dnspython': '/usr/lib/python3/dist-packages/dns',
   'python3-libtorrent': '/usr/share/doc/python3-libtorrent',
   'python3-pacparser': '/usr/lib/python3/dist-packages/pacparser',
   python3: '/usr/bin/python3',
