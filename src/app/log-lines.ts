@@ -21,12 +21,16 @@ function plain(value: unknown): unknown {
   return value
 }
 
+const isText = (value: unknown): value is string => typeof value === 'string'
+
 /** What a stranger sent cannot start a new line or move the cursor. */
 function quoted(value: unknown): string {
   const known = plain(value)
-  const text = typeof known === 'string' ? known : (JSON.stringify(known) ?? 'undefined')
+  // A list of words reads as people write one.
+  const words = Array.isArray(known) && known.every(isText) ? known.join(',') : known
+  const text = isText(words) ? words : (JSON.stringify(words) ?? 'undefined')
   const cut = text.length > MAX_FIELD_CHARACTERS ? `${text.slice(0, MAX_FIELD_CHARACTERS)}…` : text
-  return /^[\w.:/@+-]+$/.test(cut) ? cut : JSON.stringify(cut)
+  return /^[\w.:/@+,[\]-]+$/.test(cut) ? cut : JSON.stringify(cut)
 }
 
 function textLine(level: Level, source: string, fields: object, message: string): string {

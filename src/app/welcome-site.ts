@@ -50,11 +50,13 @@ export function banner({
   dns,
   trackers,
 }: BannerFacts): string {
+  // Who types 80 has typed too much.
+  const port = httpPort === 80 ? '' : `:${httpPort}`
   const lines = [
     'btlinkd is ready.',
     '',
-    `  welcome site  http://${welcomeHost}.localhost:${httpPort}/`,
-    `  gateway       http://${tld}.localhost:${httpPort}/`,
+    `  welcome site  http://${welcomeHost}.localhost${port}/`,
+    `  gateway       http://${tld}.localhost${port}/`,
     `  set-up        http://setup.${tld}.localhost:${httpPort}/`,
   ]
   if (apiPort > 0) lines.push(`  API           http://localhost:${apiPort}/api/health`)
