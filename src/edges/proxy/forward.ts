@@ -108,7 +108,8 @@ export async function forward(
     })
   })
   // A client that breaks off in the middle of its body has left; its response closes with it.
-  pipeline(req, upstream, () => undefined)
+  if (framingOf(req) === 'none') upstream.end()
+  else pipeline(req, upstream, () => undefined)
   try {
     await promise
   } finally {

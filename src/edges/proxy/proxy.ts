@@ -1,7 +1,6 @@
 /** The household's proxy: listens, knows who came, and leads each request to the gateway or outside. */
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { networkInterfaces } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { messageOf, printable } from '../../base/errors.ts'
 import type { Component, Stats } from '../../base/ports/component.ts'
@@ -17,6 +16,7 @@ import { createHouse, machineNetworks } from './house.ts'
 import { createHttp2Door } from './http2-door.ts'
 import { createInlet } from './inlet.ts'
 import { createListeners } from './listeners.ts'
+import { createMachineAddresses } from './machine-addresses.ts'
 import { refuse } from './refusal.ts'
 import { createRemoteGateway } from './remote-gateway.ts'
 import { createRequests } from './requests.ts'
@@ -59,9 +59,6 @@ export interface Proxy extends Component {
   stats(): Stats
 }
 
-const machineAddresses = (): string[] =>
-  Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address))
-
 /** For the log; what proves who somebody is stays out of it. */
 function headersOf({ method, url, headers }: IncomingMessage, { client }: Arrival): object {
   const secret = ['authorization', 'cookie', 'proxy-authorization']
@@ -88,7 +85,7 @@ export function createProxy(deps: ProxyDeps, options: ProxyOptions): Proxy {
     {
       lookup: deps.lookup,
       connect: deps.connect,
-      ownAddresses: deps.ownAddresses ?? machineAddresses,
+      ownAddresses: deps.ownAddresses ?? createMachineAddresses(),
       isOwnPort: (port) => listeners.ports().includes(port),
     },
     options,
