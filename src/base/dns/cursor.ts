@@ -2,6 +2,7 @@
  * A place in the bytes of a message, and what was found wrong there. The first fault stays and every
  * read after it gives nothing, so that a reader looks once, at the end.
  */
+import { Buffer } from 'node:buffer'
 import { HEADER_BYTES } from './codes.ts'
 import type { Fault } from './message.ts'
 import { type DnsName, MAX_LABEL_BYTES, MAX_NAME_BYTES, ROOT } from './name.ts'

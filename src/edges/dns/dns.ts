@@ -1,4 +1,5 @@
 /** The resolver as a part of the daemon: its listeners on every address of the house, and what they share. */
+import { performance } from 'node:perf_hooks'
 import { foldName } from '../../base/dns/name.ts'
 import { messageOf } from '../../base/errors.ts'
 import { ipBytes } from '../../base/ip-address.ts'
@@ -70,7 +71,7 @@ export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
   const resolver = createResolver({
     log,
     handlers,
-    remembered: (query) => forward.remembered(query),
+    remembered: (query, time) => forward.remembered(query, time),
   })
   const connections = createConnections(config, now)
   const server: ServerDeps = { log, resolver, guard, addresses, now, policyZone }

@@ -77,9 +77,8 @@ export function createGuard(
       if (!isAllowed) stats.strangers++
       return isAllowed
     },
-    /** Whether one more question of it is answered. */
-    admits(address: string, port: number): boolean {
-      const time = now()
+    /** Whether one more question of it is answered, which came at `time`. */
+    admits(address: string, port: number, time = now()): boolean {
       follow(time)
       const client = clientOf(address)
       if (!client.isAllowed || REFLECTORS.has(port)) {

@@ -132,6 +132,15 @@ function errorOf({ entry, staleTtl }: Kept): EdnsOption | undefined {
     : { code: EDNS_OPTION.EXTENDED_ERROR, data: bytes.subarray(from, from + errorBytes) }
 }
 
+// Not those of Buffer, which check their arguments: there are a dozen in an answer from memory.
+const readWord = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)
+
+function writeWord(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 8
+  bytes[at + 1] = value
+}
+
 function encodeKept(packet: Uint8Array, query: Query, reply: Kept, way: Way): Uint8Array {
   const { entry, ageSeconds, staleTtl } = reply
   const { bytes, at: from, messageBytes, ttlCount } = entry
@@ -145,21 +154,23 @@ function encodeKept(packet: Uint8Array, query: Query, reply: Kept, way: Way): Ui
   bytes.copy(out, 0, from, from + bodyBytes)
   // 0x20: the question goes back as it came, and names that point at it with it.
   for (let at = HEADER_BYTES; at < query.nameEnd; at++) out[at] = packet[at] ?? 0
-  out.writeUInt16BE(query.id, 0)
+  writeWord(out, 0, query.id)
   const wantsAuthentic = (query.flags & FLAG.AD) !== 0 || edns?.dnssecOk === true
-  out.writeUInt16BE(
-    (out.readUInt16BE(2) & ~(COPIED | FLAG.AD)) |
-      (query.flags & COPIED) |
-      (entry.isAuthentic && wantsAuthentic ? FLAG.AD : 0) |
-      (isCut ? FLAG.TC : 0),
-    2,
-  )
+  const flags =
+    (readWord(out, 2) & ~(COPIED | FLAG.AD)) |
+    (query.flags & COPIED) |
+    (entry.isAuthentic && wantsAuthentic ? FLAG.AD : 0) |
+    (isCut ? FLAG.TC : 0)
+  writeWord(out, 2, flags)
   if (isCut) out.fill(0, 6, HEADER_BYTES)
   else {
     const offsets = from + messageBytes
     for (let place = offsets; place < offsets + 2 * ttlCount; place += 2) {
-      const at = bytes.readUInt16BE(place)
-      out.writeUInt32BE(staleTtl ?? Math.max(0, out.readUInt32BE(at) - ageSeconds), at)
+      const at = readWord(bytes, place)
+      const ttl = readWord(out, at) * 0x10000 + readWord(out, at + 2)
+      const left = staleTtl ?? Math.max(0, ttl - ageSeconds)
+      writeWord(out, at, left >>> 16)
+      writeWord(out, at + 2, left)
     }
   }
   if (edns !== undefined) writeOpt(out, bodyBytes, options, edns.dnssecOk)

@@ -13,7 +13,7 @@ export interface ResolverDeps {
   log: Log
   handlers: readonly Handler[]
   /** Asked before them all: what it gives they would have let pass. */
-  remembered: (query: Query) => Kept | undefined
+  remembered: (query: Query, time?: number) => Kept | undefined
 }
 
 export type Packet = Uint8Array | undefined
@@ -60,8 +60,17 @@ export function createResolver({ log, handlers, remembered }: ResolverDeps) {
       }
       return undefined
     },
-    /** At once where nobody else has to be asked. Never throws. */
-    answer(packet: Uint8Array, box: () => BoxAddresses, way: Way): Packet | Promise<Packet> {
+    /**
+     * At once where nobody else has to be asked. Never throws.
+     * @param time when it came, for whoever knows it already: a look at the clock costs as much as the
+     * reading of a query
+     */
+    answer(
+      packet: Uint8Array,
+      box: () => BoxAddresses,
+      way: Way,
+      time?: number,
+    ): Packet | Promise<Packet> {
       const query = decodeQuery(packet)
       if (query.kind === 'drop') {
         stats.dropped++
@@ -73,7 +82,7 @@ export function createResolver({ log, handlers, remembered }: ResolverDeps) {
       }
       stats.queries++
       try {
-        const known = query.class === CLASS.IN ? remembered(query) : undefined
+        const known = query.class === CLASS.IN ? remembered(query, time) : undefined
         const reply = known ?? replyTo(query, box)
         if (!(reply instanceof Promise)) return encodeReply(packet, query, reply, way)
         return reply

@@ -57,13 +57,13 @@ export async function listenUdp(
   }
 
   socket.on('message', (packet, from) => {
-    if (!guard.admits(from.address, from.port) || waiting >= MAX_WAITING) return
-    const reply = resolver.answer(packet, box, way)
+    const askedAt = now()
+    if (!guard.admits(from.address, from.port, askedAt) || waiting >= MAX_WAITING) return
+    const reply = resolver.answer(packet, box, way, askedAt)
     if (!(reply instanceof Promise)) {
       send(reply, from.port, from.address)
       return
     }
-    const askedAt = now()
     waiting++
     void reply.then((late) => {
       waiting--

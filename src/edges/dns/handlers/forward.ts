@@ -28,7 +28,7 @@ export interface Forward extends Handler {
    * The answer that is in memory and fresh, to be sent at once: it is a view of the cache. Only names
    * that every other handler let pass get there, so it may be asked first.
    */
-  remembered(query: Query): Kept | undefined
+  remembered(query: Query, time?: number): Kept | undefined
   stats(): Record<string, number>
   stop(): void
 }
@@ -131,13 +131,11 @@ export function createForward(
 
   return {
     name: 'forward',
-    remembered(query) {
+    remembered(query, time = now()) {
       // Cache snooping: who wants no recursion wants to know what the house looked at.
       if ((query.flags & FLAG.RD) === 0) return undefined
       const entry = cache.peek(kindOf(query), query)
-      if (entry === undefined) return undefined
-      const time = now()
-      if (time >= entry.freshUntil) return undefined
+      if (entry === undefined || time >= entry.freshUntil) return undefined
       if (isDue(entry, time)) {
         stats.prefetched++
         void askOnce(query)
