@@ -80,6 +80,10 @@ describe('a site of a box elsewhere', { skip }, () => {
     })
     assert.ok(stale.includes(INTERNET.web))
     await house.uplink('up')
+    await until('a fresh address', async () => {
+      const { stdout } = await run(DIG, ['+tries=1', '+time=3', ORDINARY, 'A'], { netns })
+      return stdout.includes(INTERNET.web) && !stdout.includes('Stale')
+    })
 
     // Whatever passed between the two boxes.
     const between = ['host', INTERNET.gateway, 'and', '(udp or tcp)']

@@ -73,4 +73,15 @@ describe('a house in trouble', { skip: withoutHouse() || missing(DIG) }, () => {
     }
     await back('swarm', former)
   })
+
+  it('goes on with names and the internet while the gateway is dead, and has it back', async () => {
+    const { welcome, house } = home
+    const former = await killed('web')
+    assert.equal(await ask(welcome), house.box.address)
+    const ordinary = await page(`http://${ORDINARY}/`)
+    assert.equal(ordinary.status, 200)
+    await back('web', former)
+    const answer = await until('the gateway', async () => page(`http://${welcome}/`))
+    assert.ok(answer.text().includes(WELCOME_TITLE), String(answer.status))
+  })
 })
