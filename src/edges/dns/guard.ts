@@ -16,6 +16,8 @@ interface Client {
   isFront: boolean
   tokens: number
   at: number
+  /** Questions that wait for other servers. */
+  waiting: number
 }
 
 export interface GuardDeps {
@@ -33,6 +35,8 @@ export function createGuard(
 ) {
   const stats = { strangers: 0, tooMany: 0 }
   const clients = new Map<string, Client>()
+  // Names of a server that is silent wait for seconds each: one device must not take every place there is.
+  const maxWaiting = Math.ceil(config.burst / 2)
   let connected = networks()
   let allowed = createNetworks([...HOUSE, ...connected, ...config.allow])
   let readAt = now()
@@ -58,7 +62,8 @@ export function createGuard(
     const key = isShared ? Buffer.from(bytes.subarray(0, 8)).toString('hex') : address
     let client = clients.get(key)
     if (client === undefined || client.isAllowed !== isAllowed) {
-      client = { isAllowed, isFront: fronts.includes(address), tokens: config.burst, at: now() }
+      const isFront = fronts.includes(address)
+      client = { isAllowed, isFront, tokens: config.burst, at: now(), waiting: 0 }
     }
     // Two keys a client at most; the oldest are forgotten.
     for (const one of [key, address]) {
@@ -91,12 +96,18 @@ export function createGuard(
         client.tokens + ((time - client.at) * config.max_rate) / 1000,
       )
       client.at = time
-      if (client.tokens < 1) {
+      if (client.tokens < 1 || client.waiting >= maxWaiting) {
         stats.tooMany++
         return false
       }
       client.tokens--
       return true
+    },
+    /** Counts a question of it that waits for other servers, until what is returned is called. */
+    waits(address: string): () => void {
+      const client = clientOf(address)
+      client.waiting++
+      return () => void client.waiting--
     },
   }
 }

@@ -98,9 +98,11 @@ export async function listenTcp(
       return
     }
     client.inFlight++
+    const leave = guard.waits(client.address)
     if (client.inFlight >= MAX_IN_FLIGHT) socket.pause()
     void reply.then((late) => {
       client.inFlight--
+      leave()
       if (client.inFlight < MAX_IN_FLIGHT) socket.resume()
       send(client, late)
     })

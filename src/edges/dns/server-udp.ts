@@ -65,8 +65,10 @@ export async function listenUdp(
       return
     }
     waiting++
+    const leave = guard.waits(from.address)
     void reply.then((late) => {
       waiting--
+      leave()
       // DNSBomb (CVE-2024-33655): answers that were saved up must not come as one wave.
       if (now() - askedAt < discardAfterMs) send(late, from.port, from.address)
     })

@@ -12,6 +12,7 @@ import {
   serviceData,
   soaData,
 } from '../../../src/base/dns/record-data.ts'
+import { UpstreamFull } from '../../../src/engines/upstream-dns/errors.ts'
 import { address, named } from '../../support/dns-zone.ts'
 import { DIG } from '../../support/dns-servers.ts'
 import { missing } from '../../support/processes.ts'
@@ -184,6 +185,23 @@ describe('a forwarded answer', () => {
     house.pass(5001)
     await ask(house, 'x.com', TYPE.A)
     assert.equal(house.upstream.asked.length, 2)
+  })
+
+  it('that failed because too many wait is asked for again at once', async (t) => {
+    let isFull = true
+    const house = await startHouse(
+      t,
+      {},
+      {
+        script: async () => {
+          if (isFull) throw new UpstreamFull(256)
+          return undefined
+        },
+      },
+    )
+    assert.equal((await ask(house, WEB, TYPE.A)).rcode, RCODE.SERVFAIL)
+    isFull = false
+    assert.equal((await ask(house, WEB, TYPE.A)).rcode, RCODE.NOERROR)
   })
 
   it('is given when its time is over and nobody can be asked, and says so', async (t) => {

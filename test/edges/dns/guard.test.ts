@@ -89,6 +89,22 @@ describe('the guard', () => {
     assert.equal(guard.admits('fd00:0:0:1::1', 40_000), true)
   })
 
+  it('lets no client take all the places of those that wait for other servers', () => {
+    const { guard, pass } = guardOf()
+    const ask = (address: string) => {
+      pass(20)
+      return guard.admits(address, 40_000)
+    }
+    const leave = Array.from({ length: 100 }, () => {
+      assert.ok(ask('10.0.0.1'))
+      return guard.waits('10.0.0.1')
+    })
+    assert.equal(ask('10.0.0.1'), false)
+    assert.equal(ask('10.0.0.2'), true)
+    leave[0]?.()
+    assert.equal(ask('10.0.0.1'), true)
+  })
+
   it('follows the networks of the machine, and refills no bucket by it', () => {
     const networks = ['192.0.2.1/24']
     const { guard, pass } = guardOf({ networks, burst: 2, max_rate: 0 })

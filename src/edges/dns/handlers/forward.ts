@@ -2,6 +2,7 @@
 import { FLAG, RCODE } from '../../../base/dns/codes.ts'
 import type { Query } from '../../../base/dns/decode-query.ts'
 import type { DnsUpstream } from '../../../base/ports/dns-upstream.ts'
+import { codeOf } from '../../../base/errors.ts'
 import { createCache, detached, type Entry } from '../cache.ts'
 import type { DnsConfig } from '../config.ts'
 import { createEntries, type EntriesDeps, isFailure } from '../entries.ts'
@@ -62,6 +63,7 @@ export function createForward(
   async function ask(query: Query): Promise<Outcome> {
     const kind = kindOf(query)
     let entry: Entry
+    let mayKeep = true
     try {
       const answer = await upstream.ask(
         {
@@ -76,13 +78,15 @@ export function createForward(
       entry = entries.answered(query, answer)
     } catch (failure) {
       entry = entries.failed(query, failure)
+      // Over in a moment, and no word about this name.
+      mayKeep = codeOf(failure) !== 'BTL_ERR_UPSTREAM_DNS_FULL'
     }
     const old = known(query)
     if (isFailure(entry) && old !== undefined && !isFailure(old) && now() < old.staleUntil) {
       cache.rest(kind, query, now() + STALE_RETRY_MS)
       return { entry: old, isStale: now() >= old.freshUntil }
     }
-    cache.set(kind, query, entry)
+    if (mayKeep) cache.set(kind, query, entry)
     return { entry, isStale: false }
   }
 
