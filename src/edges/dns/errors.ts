@@ -11,6 +11,11 @@ export const DnsBadRecord = declareError(
   'dns: "%s" is no record: %s',
   500,
 )
+export const DnsBadName = declareError(
+  'BTL_ERR_DNS_BAD_NAME',
+  'dns and upstream.routes: "%s" is no domain name',
+  500,
+)
 export const DnsBadNetwork = declareError(
   'BTL_ERR_DNS_BAD_NETWORK',
   'dns: "%s" is no address or network',

@@ -2,17 +2,22 @@
 import { CLASS, RCODE, TYPE } from '../../base/dns/codes.ts'
 import type { ResourceRecord } from '../../base/dns/message.ts'
 import { type DnsName, nameOfText, ROOT } from '../../base/dns/name.ts'
+import { printable } from '../../base/errors.ts'
 import { nameData, soaData } from '../../base/dns/record-data.ts'
+import { DnsBadName } from './errors.ts'
 import type { Asked, Made } from './reply.ts'
 
 /** Addresses of a house change when its router restarts. */
 export const OUR_TTL = 60
 const DAY = 86_400
 
-/** A name that is known to be one: ours and those of the standards. */
+/**
+ * A name that is meant to be one: ours, those of the standards and of the configuration.
+ * @throws DnsBadName
+ */
 export function nameOf(text: string): DnsName {
   const name = nameOfText(text)
-  if (name === undefined) throw new TypeError(`${text} is no name`)
+  if (name === undefined) throw new DnsBadName(printable(text, 100))
   return name
 }
 

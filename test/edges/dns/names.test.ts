@@ -349,6 +349,19 @@ describe('a record of the household', () => {
     assert.deepEqual(addresses(await ask(house, `${HASH}-ih.btlink`, TYPE.A)), ['127.0.0.1'])
   })
 
+  for (const config of [
+    { local_domains: ['a..b'] },
+    { allow_private: [''] },
+    { hostname: 'a b' },
+  ] as Partial<DnsConfig>[]) {
+    it(`are refused at the start where they are none: ${JSON.stringify(config)}`, async (t) => {
+      await assert.rejects(startHouse(t, config), {
+        code: 'BTL_ERR_DNS_BAD_NAME',
+        message: /"(a\.\.b||a b)" is no domain name/,
+      })
+    })
+  }
+
   for (const [what, config] of [
     ['has no value', { records: ['nas.lan'] }],
     ['has no name', { records: ['=1.2.3.4'] }],
