@@ -15,6 +15,7 @@ import { framingOf } from './headers.ts'
 import { createHouse, machineNetworks } from './house.ts'
 import { createHttp2Door } from './http2-door.ts'
 import { createInlet } from './inlet.ts'
+import { createKeptConnections } from './kept-connections.ts'
 import { createListeners } from './listeners.ts'
 import { createMachineAddresses } from './machine-addresses.ts'
 import { refuse } from './refusal.ts'
@@ -90,10 +91,11 @@ export function createProxy(deps: ProxyDeps, options: ProxyOptions): Proxy {
     },
     options,
   )
+  const kept = createKeptConnections()
   const remote =
     options.gateway === ''
       ? undefined
-      : createRemoteGateway({ ...options, url: options.gateway, pseudonym })
+      : createRemoteGateway({ ...options, url: options.gateway, pseudonym, kept })
   const requests = createRequests(
     {
       isServed: deps.isServed,
@@ -102,6 +104,7 @@ export function createProxy(deps: ProxyDeps, options: ProxyOptions): Proxy {
         ? (req, res, arrival) => remote.serve(req, res, arrival)
         : (req, res) => deps.serve(req, res),
       dialer,
+      kept,
       shares,
       pseudonym,
     },
@@ -264,6 +267,7 @@ export function createProxy(deps: ProxyDeps, options: ProxyOptions): Proxy {
       stopped.abort()
       inlet.stop()
       http2.stop()
+      kept.stop()
       await listeners.stop()
     },
     health: () =>

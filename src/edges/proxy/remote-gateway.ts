@@ -8,6 +8,7 @@ import { parseAuthority } from './authority.ts'
 import { BadSetting, Loop, Unreachable } from './errors.ts'
 import { forward } from './forward.ts'
 import { wentThrough } from './headers.ts'
+import type { KeptConnections } from './kept-connections.ts'
 
 export interface RemoteGateway {
   serve(req: IncomingMessage, res: ServerResponse, arrival: Arrival): Promise<void>
@@ -17,6 +18,7 @@ export interface RemoteGatewayOptions {
   /** `proxy.gateway`. */
   url: string
   pseudonym: string
+  kept: KeptConnections
   connect_timeout: number
   idle_timeout: number
 }
@@ -50,9 +52,10 @@ export function createRemoteGateway(options: RemoteGatewayOptions): RemoteGatewa
       const absolute = /^https?:\/\/([^/?#]*)([^#]*)/i.exec(req.url ?? '')
       const path = absolute?.[2] ?? req.url ?? '/'
       const isTls = 'encrypted' in req.socket && req.socket.encrypted === true
-      const socket = await dial()
       await forward(req, res, {
-        socket,
+        dial,
+        kept: options.kept,
+        key: arrival.client,
         host: target.host,
         path: path.startsWith('/') || path === '*' ? path : `/${path}`,
         authority: absolute?.[1] ?? req.headers.host ?? '',

@@ -8,6 +8,7 @@ import type { Dialer } from './dial.ts'
 import { BadMethod, BadTarget, ForeignClient, Loop, Nested } from './errors.ts'
 import { forward } from './forward.ts'
 import { framingOf, wentThrough } from './headers.ts'
+import type { KeptConnections } from './kept-connections.ts'
 import { isPublicAddress } from './public-address.ts'
 import type { Shares } from './shares.ts'
 
@@ -18,6 +19,7 @@ export interface RequestDeps {
   /** Answers a request for a host of ours. */
   serve: (req: IncomingMessage, res: ServerResponse, arrival: Arrival) => void | Promise<void>
   dialer: Dialer
+  kept: KeptConnections
   shares: Shares
   /** Our name in Via headers. */
   pseudonym: string
@@ -74,12 +76,18 @@ export function createRequests(deps: RequestDeps, options: RequestOptions): Requ
         await serve(req, res, arrival)
         return
       }
-      const socket = await dialer.connect(target, way.addresses, signal)
       counts.forwarded++
       const path = match[2] ?? ''
       const isPublic = way.addresses.every(isPublicAddress)
       await forward(req, res, {
-        socket,
+        dial: async () => {
+          const socket = await dialer.connect(target, way.addresses, signal)
+          // Once the site has said its last, there is nothing to be said to it either.
+          socket.allowHalfOpen = false
+          return socket
+        },
+        kept: deps.kept,
+        key: `${arrival.client} ${target.host} ${target.port}`,
         host: target.host,
         path: path.startsWith('/') ? path : `/${path}`,
         authority: writeAuthority(target, DEFAULT_PORT),
