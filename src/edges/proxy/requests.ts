@@ -87,7 +87,8 @@ export function createRequests(deps: RequestDeps, options: RequestOptions): Requ
           return socket
         },
         kept: deps.kept,
-        key: `${arrival.client} ${target.host} ${target.port}`,
+        // With the addresses: a connection is as good as the judgement it was made under.
+        key: [arrival.client, target.host, target.port, ...way.addresses.toSorted()].join(' '),
         host: target.host,
         path: path.startsWith('/') ? path : `/${path}`,
         authority: writeAuthority(target, DEFAULT_PORT),

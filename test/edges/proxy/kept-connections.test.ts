@@ -59,6 +59,16 @@ describe('a connection to another site', () => {
     assert.deepEqual(asked, [['GET /1', 'GET /2'], ['GET /3']])
   })
 
+  it('is not kept for a name that leads elsewhere now', async (t) => {
+    const { url, asked } = await site(t, () => whole('x'))
+    const moved = url.replace('127.0.0.1', 'moved.example')
+    house.names.set('moved.example', ['127.0.0.1'])
+    assert.equal(await ask(`${moved}/1`), 'x')
+    house.names.set('moved.example', ['127.0.0.9'])
+    assert.match(await ask(`${moved}/2`), /BTL_ERR_PROXY_UNREACHABLE/)
+    assert.deepEqual(asked, [['GET /1']])
+  })
+
   it('is new for what may not be said twice', async (t) => {
     const { url, asked } = await site(t, () => whole('x'))
     await ask(`${url}/1`)
