@@ -38,7 +38,7 @@ describe('a public gateway as the manual has it', { skip }, () => {
     const pebble = await startPebble(t, { httpPort })
     const config = shown()
     const { state, site } = await withSite(t)
-    const hosts = [...(config['acme']?.['hosts'] as string[]), LINKED]
+    const hosts = [...((config['acme']?.['hosts'] ?? []) as string[]), LINKED]
     const box = await createTestDaemon(t, {
       state,
       config: {
