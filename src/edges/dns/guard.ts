@@ -11,13 +11,32 @@ const REFLECTORS = new Set([0, 7, 13, 17, 19])
 const MAX_CLIENTS = 4096
 const REREAD_MS = 10_000
 
+/** A /64 may be a house of devices, or all one device: it gets what so many clients get. */
+const NETWORK_SHARE = 8
+
+/** What may be asked yet, of one address or one network. */
+interface Bucket {
+  /** How many clients' worth it holds. */
+  share: number
+  tokens: number
+  at: number
+  /** Questions that wait for other servers, and how many may. */
+  waiting: number
+  maxWaiting: number
+}
+
 interface Client {
   isAllowed: boolean
   isFront: boolean
-  tokens: number
-  at: number
-  /** Questions that wait for other servers. */
-  waiting: number
+  /** Its own, and that of its /64 where it has one. */
+  buckets: readonly Bucket[]
+}
+
+/** Puts an entry in; the oldest of too many is forgotten. */
+function keep<Value>(map: Map<string, Value>, key: string, value: Value): Value {
+  if (map.size >= MAX_CLIENTS) map.delete(map.keys().next().value ?? '')
+  map.set(key, value)
+  return value
 }
 
 export interface GuardDeps {
@@ -35,8 +54,17 @@ export function createGuard(
 ) {
   const stats = { strangers: 0, tooMany: 0 }
   const clients = new Map<string, Client>()
-  // Names of a server that is silent wait for seconds each: one device must not take every place there is.
-  const maxWaiting = Math.ceil(config.burst / 2)
+  const networkBuckets = new Map<string, Bucket>()
+
+  // Names of a server that is silent wait for seconds each: one device must not take every place there
+  // is, whatever addresses it has.
+  const newBucket = (share: number): Bucket => ({
+    share,
+    tokens: config.burst * share,
+    at: now(),
+    waiting: 0,
+    maxWaiting: share > 1 ? config.burst : Math.ceil(config.burst / 2),
+  })
   let connected = networks()
   let allowed = createNetworks([...HOUSE, ...connected, ...config.allow])
   let readAt = now()
@@ -50,27 +78,35 @@ export function createGuard(
     connected = fresh
     allowed = createNetworks([...HOUSE, ...connected, ...config.allow])
     clients.clear()
+    networkBuckets.clear()
+  }
+
+  function networkOf(bytes: Uint8Array): Bucket {
+    const key = Buffer.from(bytes.subarray(0, 8)).toString('latin1')
+    return networkBuckets.get(key) ?? keep(networkBuckets, key, newBucket(NETWORK_SHARE))
   }
 
   function clientOf(address: string): Client {
     const known = clients.get(address)
     if (known) return known
     const bytes = ipBytes(address.split('%', 1)[0] ?? '')
-    const isAllowed = bytes !== undefined && allowed.has(bytes)
-    // A house's device has a whole /64 to speak from: they share one bucket.
-    const isShared = bytes?.length === 16 && !address.startsWith('fe80')
-    const key = isShared ? Buffer.from(bytes.subarray(0, 8)).toString('hex') : address
-    let client = clients.get(key)
-    if (client === undefined || client.isAllowed !== isAllowed) {
-      const isFront = fronts.includes(address)
-      client = { isAllowed, isFront, tokens: config.burst, at: now(), waiting: 0 }
-    }
-    // Two keys a client at most; the oldest are forgotten.
-    for (const one of [key, address]) {
-      if (clients.size >= MAX_CLIENTS) clients.delete(clients.keys().next().value ?? '')
-      clients.set(one, client)
-    }
-    return client
+    const own = newBucket(1)
+    // Link-local addresses are those of the devices on one cable, and no network's.
+    const hasNetwork = bytes?.length === 16 && !address.startsWith('fe80')
+    return keep(clients, address, {
+      isAllowed: bytes !== undefined && allowed.has(bytes),
+      isFront: fronts.includes(address),
+      buckets: hasNetwork ? [own, networkOf(bytes)] : [own],
+    })
+  }
+
+  /** Fills it for the time that went by; whether one more question goes in. */
+  function hasRoom(bucket: Bucket, time: number): boolean {
+    const { share } = bucket
+    const fresh = ((time - bucket.at) * config.max_rate * share) / 1000
+    bucket.tokens = Math.min(config.burst * share, bucket.tokens + fresh)
+    bucket.at = time
+    return bucket.tokens >= 1 && bucket.waiting < bucket.maxWaiting
   }
 
   return {
@@ -91,23 +127,20 @@ export function createGuard(
         return false
       }
       if (client.isFront) return true
-      client.tokens = Math.min(
-        config.burst,
-        client.tokens + ((time - client.at) * config.max_rate) / 1000,
-      )
-      client.at = time
-      if (client.tokens < 1 || client.waiting >= maxWaiting) {
+      if (!client.buckets.every((bucket) => hasRoom(bucket, time))) {
         stats.tooMany++
         return false
       }
-      client.tokens--
+      for (const bucket of client.buckets) bucket.tokens--
       return true
     },
     /** Counts a question of it that waits for other servers, until what is returned is called. */
     waits(address: string): () => void {
-      const client = clientOf(address)
-      client.waiting++
-      return () => void client.waiting--
+      const { buckets } = clientOf(address)
+      for (const bucket of buckets) bucket.waiting++
+      return () => {
+        for (const bucket of buckets) bucket.waiting--
+      }
     },
   }
 }

@@ -80,13 +80,36 @@ describe('the guard', () => {
     assert.ok(guard.stats.tooMany > 0)
   })
 
-  it('counts a /64 as one client, for a device has all of it', () => {
+  it('lets one device of a /64 use up no more than its own share', () => {
     const { guard } = guardOf({ burst: 5 })
-    const admitted = Array.from({ length: 20 }, (_, index) =>
-      guard.admits(`fd00::${index + 1}`, 40_000),
-    )
-    assert.equal(admitted.filter(Boolean).length, 5)
+    const admitted = (address: string, count: number) =>
+      Array.from({ length: count }, () => guard.admits(address, 40_000)).filter(Boolean).length
+    assert.equal(admitted('fd00::1', 1000), 5)
+    assert.equal(admitted('fd00::2', 20), 5)
+  })
+
+  it('gives a /64 what eight clients get, for one device has all of its addresses', () => {
+    const { guard, pass } = guardOf({ burst: 5, max_rate: 10 })
+    const admitted = () =>
+      Array.from({ length: 100 }, (_, index) =>
+        guard.admits(`fd00::${(index + 1).toString(16)}`, 40_000),
+      ).filter(Boolean).length
+    assert.equal(admitted(), 40)
     assert.equal(guard.admits('fd00:0:0:1::1', 40_000), true)
+    pass(100)
+    assert.equal(admitted(), 8)
+  })
+
+  it('lets no /64 take all the places of those that wait for other servers', () => {
+    const { guard } = guardOf({ burst: 20 })
+    let waiting = 0
+    for (let index = 1; index <= 100; index++) {
+      if (!guard.admits(`fd00::${index.toString(16)}`, 40_000)) continue
+      guard.waits(`fd00::${index.toString(16)}`)
+      waiting++
+    }
+    assert.equal(waiting, 20)
+    assert.equal(guard.admits('10.0.0.1', 40_000), true)
   })
 
   it('lets no client take all the places of those that wait for other servers', () => {
