@@ -1,4 +1,5 @@
-import { loadConfig, requireConfig } from '../config/load.ts'
+import { messageOf } from '../../base/errors.ts'
+import { faultOfMode, loadConfig, requireConfig } from '../config/load.ts'
 import {
   effectiveYaml,
   jsonSchema,
@@ -7,14 +8,29 @@ import {
   withoutSecrets,
 } from '../config/pages.ts'
 import { BadConfig } from '../config/errors.ts'
+import type { Config } from '../config/schema.ts'
+import { composeRole } from '../roles/compose-role.ts'
+import { rolesOf } from '../serve-args.ts'
 import { argument, BadUsage, type Verb, type VerbInput, valueOf } from './verb.ts'
+
+/** What rooms say of values that only they can judge: each is put together, and none started. */
+async function refusals(config: Config): Promise<string[]> {
+  const fault = faultOfMode(config)
+  if (fault !== undefined) return [fault]
+  const said = await Promise.all(
+    rolesOf(config).map((role) => composeRole(role, config).then(() => undefined, messageOf)),
+  )
+  return [...new Set(said.filter((one) => one !== undefined))]
+}
 
 async function check(input: VerbInput): Promise<void> {
   const file = input.positionals[1] ?? valueOf(input.flags, 'config')
   const loaded = await loadConfig({ file })
-  if (loaded.mistakes.length > 0) {
-    if (input.flags['json'] === true) input.print('', { ok: false, mistakes: loaded.mistakes })
-    throw new BadConfig(loaded.mistakes.join('\n'))
+  const { config } = loaded
+  const mistakes = config ? await refusals(config) : loaded.mistakes
+  if (mistakes.length > 0) {
+    if (input.flags['json'] === true) input.print('', { ok: false, mistakes })
+    throw new BadConfig(mistakes.join('\n'))
   }
   input.print(`${loaded.file ?? 'the defaults'}: ok`, { ok: true, file: loaded.file ?? null })
 }

@@ -60,20 +60,22 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
 /** Modes that files may name already, and that no daemon of this version can run. */
 const LATER_MODES: readonly Config['mode'][] = ['blossom-only']
 
+/** Why no daemon can be what the configuration says it is; undefined where one can. */
+export function faultOfMode({ mode, proxy }: Config): string | undefined {
+  if (LATER_MODES.includes(mode)) {
+    return `/mode ${mode} arrives with a later version: choose unified, gateway-only, proxy-only or dht-only`
+  }
+  return mode === 'proxy-only' && proxy.gateway === ''
+    ? '/proxy/gateway is empty: with mode proxy-only it says which box answers for names'
+    : undefined
+}
+
 /** The configuration to run on, or one failure that lists every mistake, a line each. */
 export async function requireConfig(options: LoadOptions = {}): Promise<Config> {
   const { config, mistakes } = await loadConfig(options)
   if (!config) throw new BadConfig(mistakes.join('\n'))
-  if (LATER_MODES.includes(config.mode)) {
-    throw new BadConfig(
-      `/mode ${config.mode} arrives with a later version: choose unified, gateway-only, proxy-only or dht-only`,
-    )
-  }
-  if (config.mode === 'proxy-only' && config.proxy.gateway === '') {
-    throw new BadConfig(
-      '/proxy/gateway is empty: with mode proxy-only it says which box answers for names',
-    )
-  }
+  const fault = faultOfMode(config)
+  if (fault !== undefined) throw new BadConfig(fault)
   return config
 }
 

@@ -6,7 +6,7 @@ import type { Config } from '../config/schema.ts'
 import { createLifecycle } from '../lifecycle.ts'
 import { createLog } from '../log-lines.ts'
 import type { RoleName, ServeArgs } from '../serve-args.ts'
-import type { ComposedRole } from './composed-role.ts'
+import { composeRole } from './compose-role.ts'
 import { type Listeners, onFormerPorts, writeListeners } from './listeners.ts'
 import type { ReadyMessage } from './supervisor.ts'
 
@@ -26,23 +26,6 @@ async function effectiveConfig(role: RoleName, args: ServeArgs): Promise<Config>
   }
   const { requireConfig } = await import('../config/load.ts')
   return requireConfig({ file: args.config, stateDir: args.state })
-}
-
-async function compose(role: RoleName, config: Config): Promise<ComposedRole> {
-  if (role === 'dns') {
-    const { composeDns } = await import('../compose-dns.ts')
-    return composeDns(config)
-  }
-  if (role === 'swarm') {
-    const { composeSwarm } = await import('../compose-swarm.ts')
-    return composeSwarm(config)
-  }
-  if (config.mode === 'proxy-only') {
-    const { composeProxy } = await import('../compose-proxy.ts')
-    return composeProxy(config)
-  }
-  const { composeWeb } = await import('../compose-web.ts')
-  return composeWeb(config)
 }
 
 /** On a full disk the role serves what is on it; a script may then find the ports of an earlier start. */
@@ -94,7 +77,7 @@ export async function runRole(role: RoleName, args: ServeArgs): Promise<number> 
 
   let lifecycle
   try {
-    const composed = await compose(role, config)
+    const composed = await composeRole(role, config)
     lifecycle = createLifecycle(composed.components)
     await lifecycle.start(stopping.signal)
     await tellListeners(config.state_dir, role, await composed.listeners(), log)

@@ -46,6 +46,18 @@ export interface Dns extends HouseDns {
 const WATCH_MS = 10_000
 const PORT_TRIES = 20
 
+const house = createNetworks(HOUSE)
+
+/** @throws DnsBadNetwork, DnsOpenResolver */
+function checkListen({ listen, allow }: DnsConfig): void {
+  for (const text of listen) {
+    if (text === 'auto') continue
+    const bytes = ipBytes(text.split('%', 1)[0] ?? '')
+    if (bytes === undefined) throw new DnsBadNetwork(text)
+    if (!house.has(bytes) && allow.length === 0) throw new DnsOpenResolver(text)
+  }
+}
+
 interface Place {
   udp: Listening
   tcp: Listening
@@ -53,6 +65,7 @@ interface Place {
 
 /** @throws DnsBadRecord, DnsBadNetwork */
 export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
+  checkListen(config)
   const { log, upstream, tld } = deps
   const now = deps.now ?? (() => performance.now())
   const routed = (deps.routed ?? []).map((text) => foldName(nameOf(text)))
@@ -76,7 +89,6 @@ export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
   const connections = createConnections(config, now)
   const server: ServerDeps = { log, resolver, guard, addresses, now, policyZone }
   const places = new Map<string, Place>()
-  const house = createNetworks(HOUSE)
   // For parts of this box that ask.
   const ownAddresses = () => addresses.seenFrom('127.0.0.1')
   const ownWay: Way = { transport: 'tcp', idleMs: config.idle_timeout }
@@ -87,17 +99,6 @@ export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
   function wanted(): string[] {
     const texts = config.listen.flatMap((text) => (text === 'auto' ? addresses.ofTheHouse() : text))
     return [...new Set(texts)]
-  }
-
-  /** @throws DnsBadNetwork, DnsOpenResolver */
-  function check(): void {
-    for (const text of config.listen) {
-      if (text === 'auto') continue
-      const bytes = ipBytes(text.split('%', 1)[0] ?? '')
-      if (bytes === undefined) throw new DnsBadNetwork(text)
-      const isPrivate = house.has(bytes)
-      if (!isPrivate && config.allow.length === 0) throw new DnsOpenResolver(text)
-    }
   }
 
   async function open(address: string): Promise<void> {
@@ -157,7 +158,6 @@ export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
   return {
     name: 'dns',
     async start() {
-      check()
       isRunning = true
       // A link-local address may still be looked for on the network (RFC 4862 §5.4): it comes later.
       const list = wanted().filter((text) => !text.includes('%') || config.listen.includes(text))

@@ -14,7 +14,7 @@ import { within } from './patience.ts'
 import { addressesOnly, createPool, createSystemServers, type IsOwn, type Pool } from './pool.ts'
 import { type Course, race } from './race.ts'
 import { createServer, type Server } from './server.ts'
-import { parseRoute } from './server-spec.ts'
+import { isSystem, parseRoute, parseServer } from './server-spec.ts'
 import { orderOf, WIDTH } from './strategies.ts'
 
 export interface UpstreamDnsDeps {
@@ -27,6 +27,7 @@ export interface UpstreamDnsDeps {
   readResolvConf?: () => Promise<string>
 }
 
+/** @throws UpstreamBadServer for an entry that is no server */
 export function createDnsUpstream(deps: UpstreamDnsDeps, config: UpstreamDnsConfig): DnsUpstream {
   const { log } = deps
   const now = deps.now ?? (() => performance.now())
@@ -34,6 +35,9 @@ export function createDnsUpstream(deps: UpstreamDnsDeps, config: UpstreamDnsConf
   const stats = { asked: 0, answered: 0, timeouts: 0, unreachable: 0, refusedFull: 0 }
   let running: Running | undefined
   const tryTimeoutMs = config.try_timeout
+  for (const text of [...config.servers, ...config.fallback]) if (!isSystem(text)) parseServer(text)
+  const bootstrapServers = addressesOnly(config.bootstrap)
+  const routeSpecs = config.routes.map(parseRoute)
   let turn = 0
   let inFlight = 0
 
@@ -54,10 +58,10 @@ export function createDnsUpstream(deps: UpstreamDnsDeps, config: UpstreamDnsConf
         ca: ca && [...rootCertificates, ...ca],
       })
     const poolDeps = { make, system, isOwn }
-    const bootstrap = createPool(addressesOnly(config.bootstrap), poolDeps)
+    const bootstrap = createPool(bootstrapServers, poolDeps)
     const main = createPool(config.servers, poolDeps)
     const fallback = createPool(config.fallback, poolDeps)
-    const routes = config.routes.map(parseRoute).map(({ zone, servers }) => ({
+    const routes = routeSpecs.map(({ zone, servers }) => ({
       zone,
       pool: createPool(
         servers.map((spec) => spec.text),
