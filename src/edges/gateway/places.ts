@@ -32,7 +32,7 @@ const bareAddress = (host: string): string =>
   host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
 
 const isLoopback = (host: string): boolean =>
-  host === 'localhost' || host.startsWith('127.') || host === '[::1]'
+  host === 'localhost' || (isIP(host) === 4 && host.startsWith('127.')) || host === '[::1]'
 
 const DOMAIN = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)+$/
 

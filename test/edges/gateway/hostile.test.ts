@@ -125,6 +125,21 @@ describe('paths', () => {
 })
 
 describe('hosts', () => {
+  it('shows its own page under no name of somebody else, however like an address it looks', async () => {
+    // Rebound to this box, such a name would make a stranger's page one origin with ours.
+    for (const host of [
+      '127.evil.example',
+      '127.0.0.1.evil.example',
+      '10.evil.example',
+      'localhost.evil',
+    ]) {
+      const { status, text } = await fixture.ask(host, '/')
+      assert.equal(status, 404, host)
+      assert.doesNotMatch(text, /<form/)
+    }
+    assert.equal((await fixture.ask('127.0.0.1', '/')).status, 200)
+  })
+
   it('lets the authority of an absolute target win over Host', async () => {
     const wins = await fixture.raw(
       head(`GET http://${HOST}/ HTTP/1.1`, `Host: ${hostOfTorrent(other.infoHash)}`),
