@@ -18,9 +18,10 @@ const BEFORE_OTHERS = -10
 /**
  * Puts the main thread of the process before all that have no such wish: at the lowest real-time
  * priority, where the kernel leaves a twentieth of the time to the others whatever happens
- * (sched_rt_runtime_us), else at a better nice value, and where it has the right to neither (CAP_SYS_NICE) all stays as it is. Beside a hashing
- * process it took the slowest hundredth of the resolver's answers from 3.5 ms to 0.4, and beside a
- * flooded web role from 4 ms to 0.4, of which nice alone leaves 1 to 3: see bench/dns-load.ts.
+ * (sched_rt_runtime_us), else at a better nice value, and where it has the right to neither
+ * (CAP_SYS_NICE) all stays as it is. Beside a hashing process it took the slowest hundredth of the
+ * resolver's answers from 3.5 ms to 0.4, and beside a flooded web role from 4 ms to 0.4, of which nice
+ * alone leaves 1 to 3: see bench/dns-load.ts.
  */
 export function createPriority(log: Log, chrt = CHRT, nice = setPriority): Component {
   return {
