@@ -245,6 +245,16 @@ describe('an authority that does it wrong', { skip: missing('/usr/bin/openssl') 
     })
   }
 
+  it('is borne with when it refuses a good nonce nine times', async (t) => {
+    let refusals = 0
+    const account = ({ res }: Asked): void =>
+      refusals++ < 9
+        ? send(res, 400, problem('badNonce', 'again'))
+        : send(res, 403, problem('unauthorized', 'the tenth was taken'))
+    const opened = await orderFrom(t, { '/account': account })
+    assert.match(await reasonOf(opened), /the tenth was taken/)
+  })
+
   it('is given up when the order is never filled', async (t) => {
     const script = {
       '/order': ({ res, origin }: Asked) => send(res, 200, order(origin, 'pending')),
