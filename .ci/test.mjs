@@ -15,12 +15,17 @@ const node = existsSync(pinnedNode) ? pinnedNode : execPath
 
 // A test that hangs fails its file after this long; the whole run has its own limit in CI.
 const FILE_TIMEOUT_MS = 180_000
+// Those that build and boot whole machines.
+const MACHINE_TIMEOUT_MS = 600_000
 const CONCURRENCY = 2
 // Network namespaces, Chromium, other clients and whole daemons disturb each other's timing.
 const SERIAL = /^test\/(netns|integration)\/|(interop|chromium|firefox|browser|clients)[^/]*$/
 
+// What builds, boots and cuts off machines of its own.
+const MACHINES = /^test\/appliance\//
+
 const checks = [
-  ['format', ['biome', 'format', 'src', 'test', 'bench', '.ci']],
+  ['format', ['biome', 'format', 'src', 'test', 'bench', 'image', '.ci']],
   ['types', ['tsc', '-p', 'tsconfig.json', '--noEmit']],
   ['lint', ['npm', 'run', '--silent', 'lint']],
   ['rings', ['depcruise', 'src', '--config', '.dependency-cruiser.cjs']],
@@ -68,7 +73,7 @@ function testFiles(word) {
 }
 
 /** Runs test files; resolves to the counts of node:test's closing lines. */
-async function test(name, files, concurrency) {
+async function test(name, files, { concurrency, timeoutMs = FILE_TIMEOUT_MS }) {
   if (files.length === 0) return { name, ok: true, counts: {} }
   stdout.write(`\n== ${name}: ${files.length} files, ${concurrency} at a time\n`)
   const since = Date.now()
@@ -76,7 +81,7 @@ async function test(name, files, concurrency) {
     '--test',
     '--test-reporter=spec',
     `--test-concurrency=${concurrency}`,
-    `--test-timeout=${FILE_TIMEOUT_MS}`,
+    `--test-timeout=${timeoutMs}`,
     ...files,
   ]
   const { ok, text } = await run(node, args, { show: true })
@@ -94,10 +99,13 @@ if (word === undefined) for (const one of checks) results.push(await check(one))
 if (!flags.includes('--checks')) {
   const files = testFiles(word)
   if (files.length === 0) results.push({ name: `tests named "${word}"`, ok: false })
-  const serial = files.filter((file) => SERIAL.test(file))
-  const parallel = files.filter((file) => !SERIAL.test(file))
-  results.push(await test('tests', parallel, CONCURRENCY))
-  results.push(await test('tests of whole daemons', serial, 1))
+  const machines = files.filter((file) => MACHINES.test(file))
+  const serial = files.filter((file) => SERIAL.test(file) && !MACHINES.test(file))
+  const parallel = files.filter((file) => !SERIAL.test(file) && !MACHINES.test(file))
+  results.push(await test('tests', parallel, { concurrency: CONCURRENCY }))
+  results.push(await test('tests of whole daemons', serial, { concurrency: 1 }))
+  const alone = { concurrency: 1, timeoutMs: MACHINE_TIMEOUT_MS }
+  results.push(await test('tests of whole machines', machines, alone))
 }
 
 const failed = results.filter((result) => !result.ok)
