@@ -4,19 +4,11 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { dirname, extname, join } from 'node:path'
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { arch, argv, env, exit, getuid, stdout } from 'node:process'
 import { fileURLToPath } from 'node:url'
+import { copyAssets, filesUnder } from './assets.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const at = (...parts) => join(root, ...parts)
@@ -107,22 +99,6 @@ function installModules() {
   }
 }
 
-function filesUnder(folder) {
-  return readdirSync(folder, { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
-}
-
-/** What tsc leaves behind: pages, styles, SQL, the launcher. */
-function copyAssets(files) {
-  for (const file of files) {
-    if (extname(file) === '.ts' || extname(file) === '.md') continue
-    const target = at('dist', file.slice(at('src').length + 1))
-    mkdirSync(dirname(target), { recursive: true })
-    cpSync(file, target)
-  }
-}
-
 function build() {
   const stamp = at('dist', '.built')
   const files = filesUnder(at('src'))
@@ -136,7 +112,7 @@ function build() {
   rmSync(at('dist'), { recursive: true, force: true })
   const tsc = at('node_modules', 'typescript', 'bin', 'tsc')
   if (!run(pinnedNode, [tsc, '-p', 'tsconfig.build.json'])) fail('tsc found mistakes: see above')
-  copyAssets(files)
+  copyAssets(at('src'), at('dist'))
   writeFileSync(stamp, list)
 }
 
