@@ -10,7 +10,7 @@ import { createLog } from './log-lines.ts'
 import { offerSwarmPorts } from './roles/remote-ports.ts'
 import type { ComposedRole } from './roles/composed-role.ts'
 import { createRpcServer } from './roles/rpc-server.ts'
-import { createRunFolder, swarmSocket } from './run-folder.ts'
+import { createRunFolder, roleFolder, swarmSocket } from './run-folder.ts'
 
 export function composeSwarm(config: Config): ComposedRole {
   const log = createLog('swarm', config.log)
@@ -21,7 +21,7 @@ export function composeSwarm(config: Config): ComposedRole {
     ? createDhtNode({ log, clock, statePath }, config.dht)
     : createNoDht()
   const { announce_interval } = config.dht
-  const runDir = join(config.state_dir, 'run')
+  const runDir = roleFolder(config.state_dir, 'swarm')
   const webrtc = createWebRtc({ log, clock: steadyClock, runDir }, config.webrtc)
   const torrent = createTorrentEngine(
     { dht, webrtc, layout, log, clock },

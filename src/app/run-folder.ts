@@ -1,4 +1,7 @@
-/** `<state>/run`: sockets and listeners of the running roles, and the lock of each role. */
+/**
+ * `<state>/run`: sockets and listeners of the running roles, and the lock of each role. What a role
+ * makes is in a folder of its own, so that a sandbox can show it that one and hide `admin.sock`.
+ */
 import { chmod, mkdir, rm } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
@@ -25,10 +28,14 @@ const MAX_SOCKET_PATH = 107
 const LOCK_WAIT_MS = 3000
 const LOCK_LOOK_MS = 100
 
-export const swarmSocket = (stateDir: string): string => join(stateDir, 'run', 'swarm.sock')
-export const dnsSocket = (stateDir: string): string => join(stateDir, 'run', 'dns.sock')
+/** `<state>/run/<role>` */
+export const roleFolder = (stateDir: string, role: string): string => join(stateDir, 'run', role)
+export const swarmSocket = (stateDir: string): string =>
+  join(roleFolder(stateDir, 'swarm'), 'rpc.sock')
+export const dnsSocket = (stateDir: string): string => join(roleFolder(stateDir, 'dns'), 'rpc.sock')
 export const adminSocket = (stateDir: string): string => join(stateDir, 'run', 'admin.sock')
-const lockSocket = (stateDir: string, role: string): string => join(stateDir, 'run', `${role}.lock`)
+const lockSocket = (stateDir: string, role: string): string =>
+  join(roleFolder(stateDir, role), 'lock')
 
 const isThere = (error: unknown): void => {
   if (codeOf(error) !== 'EEXIST') throw error
@@ -100,7 +107,7 @@ export function createRunFolder(
   return {
     name: 'run folder',
     async start(signal) {
-      const folder = resolve(stateDir, 'run')
+      const folder = resolve(roleFolder(stateDir, role))
       const longest = [swarmSocket(stateDir), adminSocket(stateDir), path]
       if (longest.some((one) => Buffer.byteLength(one) > MAX_SOCKET_PATH)) {
         throw new StateUnusable(
@@ -110,6 +117,8 @@ export function createRunFolder(
       }
       try {
         await makeFolder(folder)
+        // In a sandbox the one above is not ours.
+        await chmod(dirname(folder), FOLDER_MODE).catch(() => {})
         await chmod(folder, FOLDER_MODE)
         await hold(signal)
       } catch (error) {

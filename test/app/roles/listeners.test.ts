@@ -10,8 +10,8 @@ const http = { http: { port: 80, transport: 'tcp' } } as const
 describe('the file of listeners', () => {
   it('is written although a power cut emptied the part of another role', async (t) => {
     const state = await tempFolder(t)
-    await mkdir(join(state, 'run'))
-    await writeFile(join(state, 'run', 'listeners.swarm.json'), '')
+    await mkdir(join(state, 'run', 'swarm'), { recursive: true })
+    await writeFile(join(state, 'run', 'swarm', 'listeners.json'), '')
     await writeListeners(state, 'web', http)
     assert.deepEqual(await readListeners(state), http)
     const file = await readFile(join(state, 'run', 'listeners.json'), 'utf8')
@@ -20,8 +20,8 @@ describe('the file of listeners', () => {
 
   it('leaves no half-made file where it cannot be written', async (t) => {
     const state = await tempFolder(t)
-    await mkdir(join(state, 'run', 'listeners.web.json'), { recursive: true })
+    await mkdir(join(state, 'run', 'web', 'listeners.json'), { recursive: true })
     await assert.rejects(writeListeners(state, 'web', http))
-    assert.deepEqual(await readdir(join(state, 'run')), ['listeners.web.json'])
+    assert.deepEqual(await readdir(join(state, 'run', 'web')), ['listeners.json'])
   })
 })
