@@ -1,5 +1,7 @@
 /** The web role of `mode: proxy-only`: the door of a house whose names another box answers for. */
+import { join } from 'node:path'
 import { steadyClock, systemClock } from '../base/ports/clock.ts'
+import { createHouseClock } from '../engines/clock/index.ts'
 import { createLinks } from '../services/links/index.ts'
 import type { Config } from './config/schema.ts'
 import { composeDoor } from './door.ts'
@@ -7,15 +9,22 @@ import { composeNames, linksOptions } from './house-names.ts'
 import { createLog } from './log-lines.ts'
 import type { ComposedRole } from './roles/composed-role.ts'
 import { createRunFolder } from './run-folder.ts'
+import { packageFile } from './version.ts'
 
 export function composeProxy(config: Config): ComposedRole {
   const log = createLog('web', config.log)
   const names = composeNames(config, log)
   const links = createLinks({ upstream: names, clock: steadyClock, log }, linksOptions(config))
+  const clock = createHouseClock({
+    clock: systemClock,
+    log,
+    file: join(config.state_dir, 'clock'),
+    builtFile: packageFile,
+  })
   const { acme, pki, proxy, ...door } = composeDoor(
     {
       log,
-      clock: systemClock,
+      clock: clock.time,
       names,
       links,
       dns: () => names.endpoints(),
@@ -28,6 +37,7 @@ export function composeProxy(config: Config): ComposedRole {
   return {
     components: [
       createRunFolder(config.state_dir, 'web'),
+      clock,
       ...names.components,
       links,
       pki,

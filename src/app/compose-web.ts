@@ -4,6 +4,7 @@ import { steadyClock, systemClock } from '../base/ports/clock.ts'
 import { createApi } from '../edges/api/index.ts'
 import { createGateway } from '../edges/gateway/index.ts'
 import { createTracker } from '../edges/tracker/index.ts'
+import { createHouseClock } from '../engines/clock/index.ts'
 import { createStore, storePaths } from '../engines/store/index.ts'
 import { createDiskPart, createHealth } from '../services/health/index.ts'
 import { createLibrary } from '../services/library/index.ts'
@@ -21,13 +22,19 @@ import type { ComposedRole } from './roles/composed-role.ts'
 import { readListeners } from './roles/listeners.ts'
 import { createRpcClient } from './roles/rpc-client.ts'
 import { adminSocket, createRunFolder, swarmSocket } from './run-folder.ts'
-import { version } from './version.ts'
+import { packageFile, version } from './version.ts'
 import { banner, publishWelcome } from './welcome-site.ts'
 
 export function composeWeb(config: Config): ComposedRole {
   const log = createLog('web', config.log)
-  const clock = systemClock
   const stateDir = config.state_dir
+  const houseClock = createHouseClock({
+    clock: systemClock,
+    log,
+    file: join(stateDir, 'clock'),
+    builtFile: packageFile,
+  })
+  const clock = houseClock.time
   const layout = storePaths({ ...config.storage, stateDir })
 
   // Three sections of the seed's file bound an upload: the smallest holds.
@@ -106,13 +113,18 @@ export function composeWeb(config: Config): ComposedRole {
   const disk = createDiskPart({ folder: stateDir }, config.health)
   const health = createHealth(
     {
-      parts: [store, disk, dht, engine, gateway, tracker, resolver, library, publisher].concat(
-        proxy,
-        pki,
-        acme,
-        links,
-        names.parts,
-      ),
+      parts: [
+        houseClock,
+        store,
+        disk,
+        dht,
+        engine,
+        gateway,
+        tracker,
+        resolver,
+        library,
+        publisher,
+      ].concat(proxy, pki, acme, links, names.parts),
       clock,
     },
     config.health,
@@ -128,6 +140,7 @@ export function composeWeb(config: Config): ComposedRole {
       links,
       dns: names.house,
       health,
+      clock: houseClock,
       async stats() {
         const [node, peers, dns] = await Promise.allSettled([
           dht.info(),
@@ -146,6 +159,7 @@ export function composeWeb(config: Config): ComposedRole {
           links: links.stats(),
           acme: acme.stats(),
           setup: setup.stats(),
+          clock: houseClock.stats(),
           ...(dns.status === 'fulfilled' && dns.value),
           ...(node.status === 'fulfilled' && { dht: node.value.stats }),
           ...(peers.status === 'fulfilled' && { torrent: peers.value.stats }),
@@ -171,6 +185,7 @@ export function composeWeb(config: Config): ComposedRole {
   return {
     components: [
       createRunFolder(stateDir, 'web'),
+      houseClock,
       store,
       // Its open questions end with the connection that carries them.
       holdings,

@@ -16,10 +16,12 @@ export interface SoundTime {
   /** Unix time in ms; `EARLIEST` where the clock cannot be right. */
   now: number
   isSound: boolean
+  /** Sound, but it may be a year behind: nothing has confirmed it since the machine woke up. */
+  isDoubtful: boolean
 }
 
 export function soundTime(clock: Clock): SoundTime {
   const now = clock.now()
   const isSound = now >= EARLIEST && now < LATEST
-  return { now: isSound ? now : EARLIEST, isSound }
+  return { now: isSound ? now : EARLIEST, isSound, isDoubtful: clock.isDoubtful?.() === true }
 }

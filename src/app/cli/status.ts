@@ -17,6 +17,7 @@ interface Status {
   uptimeSeconds: number
   gateway?: string
   sites: number
+  clock?: { state: string; now: string }
   health: HealthReport
   listeners: Record<string, { port: number }>
   dht?: { nodes4: number; nodes6: number; readOnly: boolean }
@@ -47,6 +48,8 @@ function describe(status: Status): string {
     `ports      ${ports.join(', ')}`,
     `sites      ${status.sites}`,
   ]
+  if (status.clock)
+    lines.push(`clock      ${status.clock.state}, ${status.clock.now.slice(0, 16)}Z`)
   if (dht)
     lines.push(`DHT        ${dht.nodes4 + dht.nodes6} nodes${dht.readOnly ? ', read-only' : ''}`)
   if (torrents) {

@@ -1,6 +1,8 @@
 /** Milliseconds, passed in so that tests can move them. */
 export interface Clock {
   now(): number
+  /** True while a time server is expected to set it and has not yet; absent where nobody can tell. */
+  isDoubtful?(): boolean
 }
 
 /** Wall time: it jumps when somebody sets it, back as well as forth. */

@@ -38,6 +38,8 @@ export interface ApiDeps {
   announceUrls(localAddress: string | undefined): string[]
   /** Whether an address, IPv4 without mapping, is one of the house. */
   isHouse(address: string): boolean
+  /** How far the machine's clock can be relied on. */
+  clock: { view(): { state: string; now: number; floor: number } }
   log: Log
 }
 

@@ -36,6 +36,13 @@ const convertQuery = {
   properties: { from: text, to: text, value: text },
 }
 
+const iso = (ms: number): string => new Date(ms).toISOString()
+
+function clockView(clock: ApiDeps['clock']) {
+  const { state, now, floor } = clock.view()
+  return { state, now: iso(now), floor: iso(floor) }
+}
+
 const keyBody = {
   type: 'object',
   required: ['name'],
@@ -51,7 +58,10 @@ function sourceOf(freshness: 'fresh' | 'stale', isOwn: boolean): string {
 
 export function toolRoutes(
   app: FastifyInstance,
-  deps: Pick<ApiDeps, 'store' | 'resolver' | 'links' | 'dht' | 'engine' | 'listeners' | 'health'>,
+  deps: Pick<
+    ApiDeps,
+    'store' | 'resolver' | 'links' | 'dht' | 'engine' | 'listeners' | 'health' | 'clock'
+  >,
   { tld, mode, version }: Pick<ApiOptions, 'tld' | 'mode' | 'version'>,
 ): void {
   const { keys, sites } = deps.store
@@ -171,6 +181,7 @@ export function toolRoutes(
         mode,
         uptimeSeconds: Math.round(process.uptime()),
         health,
+        clock: clockView(deps.clock),
         listeners,
         gateway: urlsOf(tld, listeners['http']?.port)[0],
         sites: sites.sites().length,

@@ -34,8 +34,9 @@ export interface DatedLeaf extends Leaf {
 export type LeafMaker = (hosts: readonly string[], time: SoundTime) => DatedLeaf
 
 /**
- * @param lifetimeMs from the first second to the last; under a clock that cannot be right 398 days
- *   from the earliest time it may be, so that clients with a right clock find it in force
+ * @param lifetimeMs from the first second to the last; under a clock that nothing has confirmed
+ *   398 days, and where it cannot be right, from the earliest time it may be: clients with a right
+ *   clock find it in force
  */
 export function createLeafMaker(
   { issuer }: Authority,
@@ -44,8 +45,8 @@ export function createLeafMaker(
 ): LeafMaker {
   const publicKey = key.publicKey.export({ format: 'der', type: 'spki' })
   const shared = leafExtensions(key.publicKey, issuer.publicKey)
-  return (hosts, { now, isSound }) => {
-    const wholeMs = isSound ? lifetimeMs : MAX_LIFETIME_MS
+  return (hosts, { now, isSound, isDoubtful }) => {
+    const wholeMs = isSound && !isDoubtful ? lifetimeMs : MAX_LIFETIME_MS
     const notBefore = Math.floor((isSound ? now : EARLIEST) / 1000) * 1000 - BACKDATED_MS
     // Both ends count: the last second is within the lifetime.
     const notAfter = Math.min(notBefore + wholeMs - 1000, issuer.notAfter)

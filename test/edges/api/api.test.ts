@@ -140,6 +140,7 @@ async function api(t: TestContext, options: Options = {}) {
       },
     },
     announceUrls: () => [],
+    clock: { view: () => ({ state: 'floor', now: 86_400_000, floor: 0 }) },
     isHouse: (address) => address === '127.0.0.1' && options.strangers !== true,
     log: {
       debug() {},
@@ -387,6 +388,11 @@ describe('the API', () => {
     const status = (await tcp('/api/status')).json()
     assert.deepEqual(status['listeners'], { http: { port: 42080 } })
     assert.equal(status['mode'], 'unified')
+    assert.deepEqual(status['clock'], {
+      state: 'floor',
+      now: '1970-01-02T00:00:00.000Z',
+      floor: '1970-01-01T00:00:00.000Z',
+    })
     assert.equal('dht' in status, false)
   })
 

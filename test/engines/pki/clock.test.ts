@@ -60,6 +60,16 @@ describe('a wrong clock', () => {
     })
   }
 
+  it('that nothing has confirmed, and may be months behind, makes leaves that last a year (R22)', async (t) => {
+    const { pki, clock } = await openPki(t)
+    const notAfter = async (host: string) => (await pki.leaf(host)).notAfter
+    assert.ok((await notAfter(siteHost(1))) < NOW + 91 * DAY)
+    Object.assign(clock, { isDoubtful: () => true })
+    assert.ok((await notAfter(siteHost(2))) > NOW + 390 * DAY)
+    Object.assign(clock, { isDoubtful: () => false })
+    assert.ok((await notAfter(siteHost(3))) < NOW + 91 * DAY)
+  })
+
   it('that was ahead does not leave leaves behind that begin in the future', async (t) => {
     const { pki, clock } = await openPki(t, { now: NOW + 2 * YEAR })
     await pki.leaf(siteHost(1))
