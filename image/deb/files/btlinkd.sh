@@ -1,0 +1,5 @@
+#!/bin/sh
+# btlinkd on the Node that it comes with.
+: "${BTLINKD_CONFIG=/etc/btlinkd/btlinkd.yaml}"
+export BTLINKD_CONFIG
+exec /usr/lib/btlinkd/node_modules/node-linux-@CPU@/bin/node /usr/lib/btlinkd/dist/app/main.js "$@"
