@@ -34,7 +34,7 @@ function verbPart(name: string, summary: string, verb: Verb): string {
 /** @param date of the page, `2026-11-21`. */
 export async function manPage(version: string, date: string): Promise<string> {
   const parts: string[] = []
-  for (const { name, summary, load } of verbs) parts.push(verbPart(name, summary, await load()))
+  for (const entry of verbs) parts.push(verbPart(entry.name, entry.summary, await entry.load()))
   const head = [
     `.TH BTLINKD 1 ${date} "btlinkd ${version}" "User Commands"`,
     '.SH NAME',

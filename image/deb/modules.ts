@@ -56,11 +56,13 @@ export function productionModules(root: string, arch: Arch): Module[] {
   )
 }
 
-const NOT_AT_RUN_TIME = new Set([
-  ...['.map', '.md', '.markdown', '.ts', '.mts', '.cts', '.flow', '.tsbuildinfo', '.lock'],
-  ...['.c', '.cc', '.cpp', '.h', '.hpp', '.gyp', '.gypi', '.cmake', '.patch', '.sh', '.bat'],
-  ...['.yml', '.yaml', '.toml', '.html', '.css', '.png', '.svg', '.gif', '.bare', '.tgz', '.txt'],
-])
+const NOT_AT_RUN_TIME = new Set(
+  [
+    '.map .md .markdown .ts .mts .cts .flow .tsbuildinfo .lock .txt .tgz .bare',
+    '.c .cc .cpp .h .hpp .gyp .gypi .cmake .patch .sh .bat',
+    '.yml .yaml .toml .html .css .png .svg .gif',
+  ].flatMap((line) => line.split(' ')),
+)
 const LEGAL = /^(licen[cs]e|copying|notice|authors|copyright)/i
 /** Only at the top of a package: deeper down they are code, such as `yaml/dist/doc`. */
 const FOLDERS =
