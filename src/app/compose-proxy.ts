@@ -8,10 +8,11 @@ import { composeDoor } from './door.ts'
 import { composeNames, linksOptions } from './house-names.ts'
 import { createLog } from './log-lines.ts'
 import type { ComposedRole } from './roles/composed-role.ts'
+import type { GivenSockets } from './roles/given-sockets.ts'
 import { createRunFolder } from './run-folder.ts'
 import { packageFile } from './version.ts'
 
-export function composeProxy(config: Config): ComposedRole {
+export function composeProxy(config: Config, given: GivenSockets): ComposedRole {
   const log = createLog('web', config.log)
   const names = composeNames(config, log)
   const links = createLinks({ upstream: names, clock: steadyClock, log }, linksOptions(config))
@@ -32,6 +33,7 @@ export function composeProxy(config: Config): ComposedRole {
       serve: (_req, res) => res.destroy(),
     },
     config,
+    given,
   )
 
   return {
@@ -45,6 +47,8 @@ export function composeProxy(config: Config): ComposedRole {
       acme,
     ],
     listeners: async () => door.listeners(),
+    ask: (signal) => door.ask(signal),
+    status: () => door.status(),
     async afterStart() {
       return [
         'btlinkd is a proxy:',

@@ -9,6 +9,7 @@ import type { Config } from './config/schema.ts'
 import { createLog } from './log-lines.ts'
 import { offerSwarmPorts } from './roles/remote-ports.ts'
 import type { ComposedRole } from './roles/composed-role.ts'
+import { createRpcClient } from './roles/rpc-client.ts'
 import { createRpcServer } from './roles/rpc-server.ts'
 import { createRunFolder, roleFolder, swarmSocket } from './run-folder.ts'
 
@@ -28,15 +29,27 @@ export function composeSwarm(config: Config): ComposedRole {
     { ...config.swarm, announce_interval },
   )
   const rpc = createRpcServer(swarmSocket(config.state_dir), offerSwarmPorts({ dht, torrent }), log)
+  const self = createRpcClient('swarm', swarmSocket(config.state_dir))
 
   return {
-    components: [createRunFolder(config.state_dir, 'swarm'), dht, webrtc, torrent, rpc],
+    components: [createRunFolder(config.state_dir, 'swarm'), dht, webrtc, torrent, rpc, self],
     async listeners() {
       const [info, peers] = await Promise.all([dht.info(), torrent.listening()])
       return {
         dht: { port: info.port, transport: 'udp' },
         swarm: { port: peers.port, transport: 'tcp' },
       }
+    },
+    async ask(signal) {
+      await self.call('torrent.listening', [signal])
+    },
+    async status() {
+      const [{ nodes4, nodes6 }, { port, stats }] = await Promise.all([
+        dht.info(),
+        torrent.listening(),
+      ])
+      const { torrents = 0, connections = 0 } = stats
+      return `${torrents} torrents, ${connections} peers at port ${port}, ${nodes4 + nodes6} DHT nodes`
     },
   }
 }

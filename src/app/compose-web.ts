@@ -19,13 +19,18 @@ import { composeNames, linksOptions } from './house-names.ts'
 import { createLog } from './log-lines.ts'
 import { remoteDhtNode, remoteTorrentEngine } from './roles/remote-ports.ts'
 import type { ComposedRole } from './roles/composed-role.ts'
+import type { GivenSockets } from './roles/given-sockets.ts'
 import { readListeners } from './roles/listeners.ts'
 import { createRpcClient } from './roles/rpc-client.ts'
+import { askUnix } from './roles/self-query.ts'
 import { adminSocket, createRunFolder, swarmSocket } from './run-folder.ts'
 import { packageFile, version } from './version.ts'
 import { banner, publishWelcome } from './welcome-site.ts'
 
-export function composeWeb(config: Config): ComposedRole {
+/** Beyond this our own door is full. */
+const DOOR_MS = 3000
+
+export function composeWeb(config: Config, given: GivenSockets): ComposedRole {
   const log = createLog('web', config.log)
   const stateDir = config.state_dir
   const houseClock = createHouseClock({
@@ -108,6 +113,7 @@ export function composeWeb(config: Config): ComposedRole {
       upgrade: (req, socket, head) => tracker.upgrade(req, socket, head),
     },
     config,
+    given,
   )
 
   const disk = createDiskPart({ folder: stateDir }, config.health)
@@ -210,6 +216,14 @@ export function composeWeb(config: Config): ComposedRole {
         ...(tracker.udpPort > 0 && { tracker: { port: tracker.udpPort, transport: 'udp' } }),
       }
     },
+    async ask(signal) {
+      const half = AbortSignal.timeout(DOOR_MS)
+      // Clients may have taken every place at the door, which is no reason to end them all.
+      await door
+        .ask(AbortSignal.any([signal, half]))
+        .catch(() => askUnix(adminSocket(stateDir), '/api/health', signal))
+    },
+    status: () => `${door.status()}, ${api.port > 0 ? `API at port ${api.port}` : 'no API'}`,
     async afterStart(signal) {
       const { tld } = config.btlink
       const welcomeHost = await publishWelcome({ keys: store.keys, sites, publisher }, tld, signal)

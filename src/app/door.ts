@@ -16,6 +16,8 @@ import { createPki } from '../engines/pki/index.ts'
 import type { Config } from './config/schema.ts'
 import { createLookup } from './house-names.ts'
 import type { Listeners } from './roles/listeners.ts'
+import type { GivenSockets } from './roles/given-sockets.ts'
+import { askHttp } from './roles/self-query.ts'
 import { boxHosts, createBoxNames, createServedHosts, withLinks } from './served-hosts.ts'
 
 export interface DoorDeps {
@@ -40,9 +42,13 @@ export interface Door {
   /** Whether an address is one of the house. */
   isHouse(address: string): boolean
   listeners(): Listeners
+  /** One request to the port for HTTP. */
+  ask(signal: AbortSignal): Promise<void>
+  /** For people. */
+  status(): string
 }
 
-export function composeDoor(deps: DoorDeps, config: Config): Door {
+export function composeDoor(deps: DoorDeps, config: Config, given: GivenSockets): Door {
   const { log, clock, names, links, dns, serve, upgrade } = deps
   const { tld, gateway_domains, header_timeout, idle_timeout, max_connections } = config.btlink
   const pki = createPki(
@@ -86,6 +92,7 @@ export function composeDoor(deps: DoorDeps, config: Config): Door {
       fallback: (signal) => pki.fallback(signal),
       proof: (host) => acme.proof(host),
       lookup: createLookup(names),
+      given: { http: given.get('http') ?? [], https: given.get('https') ?? [] },
       log,
     },
     {
@@ -110,5 +117,19 @@ export function composeDoor(deps: DoorDeps, config: Config): Door {
       https: { port: proxy.httpsPort, transport: 'tcp' },
       ...(proxy.socksPort > 0 && { socks: { port: proxy.socksPort, transport: 'tcp' } }),
     }),
+    ask: (signal) =>
+      askHttp(
+        {
+          address: proxy.httpAddress,
+          port: proxy.httpPort,
+          host: `proxy.${tld}`,
+          path: '/.btlink/proxy.pac',
+        },
+        signal,
+      ),
+    status() {
+      const { requests_served = 0, connections = 0 } = proxy.stats()
+      return `ports ${proxy.httpPort} and ${proxy.httpsPort}: ${connections} connections, ${requests_served} requests so far`
+    },
   }
 }

@@ -1,17 +1,34 @@
-/** One role as a process: composes it, starts it, tells its listeners, and stops when it is asked. */
+/**
+ * One role as a process: composes it, starts it, tells its listeners, and stops when it is asked. A
+ * child of our supervisor, or alone as a unit of systemd.
+ */
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOf, messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/ports/log.ts'
 import type { Config } from '../config/schema.ts'
 import { createLifecycle } from '../lifecycle.ts'
 import { createLog } from '../log-lines.ts'
-import type { RoleName, ServeArgs } from '../serve-args.ts'
-import { composeRole } from './compose-role.ts'
+import { type RoleName, rolesOf, type ServeArgs } from '../serve-args.ts'
+import { composeRole, SOCKETS } from './compose-role.ts'
+import type { ComposedRole } from './composed-role.ts'
+import { type GivenSockets, takeGivenSockets } from './given-sockets.ts'
+import { createHeartbeat, type Heartbeat } from './heartbeat.ts'
 import { type Listeners, onFormerPorts, writeListeners } from './listeners.ts'
+import { loadInChild } from './load-in-child.ts'
+import { type Notify, statusLine, takeNotify } from './notify.ts'
 import type { ReadyMessage } from './supervisor.ts'
 
 const CONFIGURATION_EXIT = 78
 const HARD_EXIT_MS = 9000
+/** Between two tries to reach a role that is not there yet. */
+const RETRY_MS = 1000
+
+/** What systemd gave: sockets, and an ear. */
+interface Surroundings {
+  given: GivenSockets
+  notify: Notify | undefined
+}
 
 /** What the supervisor sends a role first. */
 export interface StartMessage {
@@ -19,13 +36,26 @@ export interface StartMessage {
   isRestart: boolean
 }
 
-async function effectiveConfig(role: RoleName, args: ServeArgs): Promise<Config> {
-  if (process.env['BTL_SUPERVISED'] === '1' && process.channel) {
+const isSupervised = (): boolean =>
+  process.env['BTL_SUPERVISED'] === '1' && process.channel !== undefined
+
+/** An exit code where there is none, after it was said why. */
+async function effectiveConfig(role: RoleName, args: ServeArgs): Promise<Config | number> {
+  if (isSupervised()) {
     const [{ config, isRestart }] = (await once(process, 'message')) as [StartMessage]
     return isRestart ? onFormerPorts(role, config) : config
   }
-  const { requireConfig } = await import('../config/load.ts')
-  return requireConfig({ file: args.config, stateDir: args.state })
+  const { config, state } = args
+  return loadInChild([
+    ...(config === undefined ? [] : [`--config=${config}`]),
+    ...(state === undefined ? [] : [`--state=${state}`]),
+  ])
+}
+
+/** @throws BadSockets */
+function surroundings(role: RoleName): Surroundings {
+  const given = takeGivenSockets(process.env, [...SOCKETS[role], 'notify'])
+  return { given, notify: takeNotify(process.env, given.get('notify')?.[0]) }
 }
 
 /** On a full disk the role serves what is on it; a script may then find the ports of an earlier start. */
@@ -52,16 +82,61 @@ async function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<
   return Promise.race([work, stopped])
 }
 
+/** What comes after the start waits for roles that start later, or again. */
+async function afterStart(
+  composed: ComposedRole,
+  log: Log,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  for (;;) {
+    try {
+      return await unlessStopped(Promise.resolve(composed.afterStart?.(signal)), signal)
+    } catch (error) {
+      if (signal.aborted || codeOf(error) !== 'BTL_ERR_RPC_UNAVAILABLE') throw error
+      log.info({ reason: messageOf(error) }, 'waits for another role')
+      await sleep(RETRY_MS, undefined, { signal }).catch(() => {})
+    }
+  }
+}
+
+/** Says to whoever started this process that its sockets are bound. */
+async function announce(
+  composed: ComposedRole,
+  heartbeat: Heartbeat | undefined,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  const after = afterStart(composed, log, signal)
+  if (process.connected) {
+    const banner = await after
+    const message: ReadyMessage = banner === undefined ? { ready: true } : { ready: true, banner }
+    process.send?.(message)
+    return
+  }
+  after.catch((error: unknown) => {
+    if (!signal.aborted) log.error({ code: codeOf(error), error: messageOf(error) }, 'goes without')
+  })
+  await heartbeat?.ready()
+}
+
 /** Resolves with the exit code, once the role has stopped. */
 export async function runRole(role: RoleName, args: ServeArgs): Promise<number> {
-  let config: Config
+  let around: Surroundings
   try {
-    config = await effectiveConfig(role, args)
+    around = surroundings(role)
   } catch (error) {
     process.stderr.write(`btlinkd: ${messageOf(error)}\n`)
     return CONFIGURATION_EXIT
   }
+  const config = await effectiveConfig(role, args)
+  if (typeof config === 'number') return config
+  const { given, notify } = around
   const log = createLog(role, config.log)
+  if (!rolesOf(config).includes(role)) {
+    log.info({ mode: config.mode }, 'the configuration has no such role: nothing to do')
+    await notify?.send('READY=1', statusLine('the configuration has no such role'))
+    return 0
+  }
   const stopping = new AbortController()
   const stop = (): void => stopping.abort()
   process.on('SIGTERM', stop)
@@ -76,15 +151,21 @@ export async function runRole(role: RoleName, args: ServeArgs): Promise<number> 
   })
 
   let lifecycle
+  let heartbeat
   try {
-    const composed = await composeRole(role, config)
+    const composed = await composeRole(role, config, given)
     lifecycle = createLifecycle(composed.components)
+    heartbeat =
+      notify &&
+      createHeartbeat({
+        notify,
+        ask: (signal) => composed.ask(signal),
+        status: () => composed.status(),
+        log,
+      })
     await lifecycle.start(stopping.signal)
     await tellListeners(config.state_dir, role, await composed.listeners(), log)
-    const after = composed.afterStart?.(stopping.signal)
-    const banner = after && (await unlessStopped(after, stopping.signal))
-    const message: ReadyMessage = banner === undefined ? { ready: true } : { ready: true, banner }
-    if (process.connected) process.send?.(message)
+    await announce(composed, heartbeat, log, stopping.signal)
   } catch (error) {
     if (!stopping.signal.aborted)
       log.error({ code: codeOf(error) ?? 'none', error: messageOf(error) }, 'cannot start')
@@ -95,6 +176,7 @@ export async function runRole(role: RoleName, args: ServeArgs): Promise<number> 
   if (!stopping.signal.aborted) await once(stopping.signal, 'abort')
   // Node can hang in its own exit (nodejs/node#54918): the role ends itself whatever happens.
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), HARD_EXIT_MS).unref()
+  await heartbeat?.stop()
   try {
     await lifecycle.stop()
     return 0

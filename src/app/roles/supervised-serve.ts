@@ -1,11 +1,10 @@
 /** `btlinkd serve` without a role: all roles as children of this process. */
 import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { codeOf, messageOf } from '../../base/errors.ts'
-import type { Config } from '../config/schema.ts'
 import { createLog } from '../log-lines.ts'
 import { createRunFolder } from '../run-folder.ts'
 import { rolesOf } from '../serve-args.ts'
+import { loadInChild } from './load-in-child.ts'
 import type { StartMessage } from './role.ts'
 import { createSupervisor } from './supervisor.ts'
 
@@ -18,17 +17,6 @@ const sibling = (name: string): URL =>
 const ROLE_FLAGS = ['--max-semi-space-size=4', '--optimize-for-size']
 // glibc gives every thread an arena of its own to grow; two are enough for Node's thread pool.
 const ROLE_ENVIRONMENT = { MALLOC_ARENA_MAX: '2' }
-
-/** Reads the configuration in a process of its own: schema and YAML parser need not stay in memory. */
-async function loadInChild(args: readonly string[]): Promise<Config | number> {
-  const child = fork(sibling('./config-child'), [...args], { stdio: 'inherit' })
-  const messages = once(child, 'message').then(([config]) => config as Config)
-  const exit = once(child, 'exit').then(([code]) => (typeof code === 'number' ? code : 1))
-  messages.catch(() => {})
-  const first = await Promise.race([messages, exit])
-  if (typeof first === 'object') await exit
-  return first
-}
 
 function forkRole(role: string, start: StartMessage, args: readonly string[]): ChildProcess {
   const child = fork(sibling('../main'), ['serve', '--role', role, ...args], {

@@ -14,6 +14,7 @@ export interface BoxAddresses {
 export type Interfaces = () => Record<string, NetworkInterfaceInfo[] | undefined>
 
 const REREAD_MS = 1000
+const MAX_CLIENTS = 1024
 const house = createNetworks(HOUSE)
 const LINK_LOCAL = createNetworks(['fe80::/10'])
 const LOOPBACK = createNetworks(['127.0.0.0/8', '::1/128'])
@@ -27,6 +28,10 @@ function isLinkLocal({ address }: NetworkInterfaceInfo): boolean {
   const bytes = ipBytes(address)
   return bytes !== undefined && LINK_LOCAL.has(bytes)
 }
+
+/** The IPv4 address of a client that came to a socket of both kinds (RFC 4291 §2.5.5.2). */
+export const unmapped = (address: string): string =>
+  address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 
 /** Whether it is written with its zone, as `ipBytes` takes none. */
 const isZoned = ({ address }: NetworkInterfaceInfo): boolean => address.includes('%')
@@ -52,6 +57,7 @@ export function createBoxAddresses(
   /** Of each interface; link-local addresses with their zone, as they are bound. */
   let lists: NetworkInterfaceInfo[][] = []
   let byLocal = new Map<string, BoxAddresses>()
+  const byClient = new Map<string, BoxAddresses>()
 
   function refresh(): void {
     if (readAt !== undefined && now() - readAt < REREAD_MS) return
@@ -62,6 +68,7 @@ export function createBoxAddresses(
       ),
     )
     byLocal = new Map()
+    byClient.clear()
   }
 
   function find(local: string): BoxAddresses {
@@ -70,14 +77,33 @@ export function createBoxAddresses(
     return ofList(lists.find((one) => one.some(({ address }) => address === local)) ?? [], own)
   }
 
+  /** Of the interface that the client's network or zone is at. */
+  function findBy(client: string): BoxAddresses {
+    const [text = '', zone] = client.split('%')
+    const bytes = ipBytes(text)
+    if (bytes === undefined || LOOPBACK.has(bytes)) return find('127.0.0.1')
+    const isNear = (info: NetworkInterfaceInfo) =>
+      zone === undefined
+        ? createNetworks([info.cidr?.split('%')[0] ?? []].flat()).has(bytes)
+        : info.address.endsWith(`%${zone}`)
+    for (const list of lists) {
+      const own = list.find(isNear)
+      if (own) return ofList(list, ipBytes(own.address.split('%', 1)[0] ?? ''))
+    }
+    return ofTheFirst()
+  }
+
+  /** Of the first private network: its private addresses before those that the provider may change. */
+  function ofTheFirst(): BoxAddresses {
+    const isHouse = (info: NetworkInterfaceInfo) => !info.internal && isOfTheHouse(info)
+    const first = lists.find((one) => one.some(isHouse))
+    const known = [...(first ?? [])].sort((a, b) => Number(isHouse(b)) - Number(isHouse(a)))
+    return ofList(known, undefined)
+  }
+
   /** Where the house finds us, not this machine. */
   function ofTheFront(): BoxAddresses {
-    const isHouse = (info: NetworkInterfaceInfo) => !info.internal && isOfTheHouse(info)
-    const auto = given?.includes('auto') === true
-    const first = auto ? lists.find((one) => one.some(isHouse)) : undefined
-    // Its private addresses before those that the provider may change.
-    const known = [...(first ?? [])].sort((a, b) => Number(isHouse(b)) - Number(isHouse(a)))
-    const { v4, v6 } = ofList(known, undefined)
+    const { v4, v6 } = given?.includes('auto') === true ? ofTheFirst() : ofList([], undefined)
     const written = (length: number) => literals.find((bytes) => bytes.length === length)
     return { v4: written(4) ?? v4, v6: written(16) ?? v6 }
   }
@@ -104,6 +130,17 @@ export function createBoxAddresses(
       if (found === undefined) {
         found = find(local)
         byLocal.set(local, found)
+      }
+      return found
+    },
+    /** Of the interface that is nearest to a client, where it is not known to which address it came. */
+    seenBy(client: string): BoxAddresses {
+      refresh()
+      let found = byClient.get(client)
+      if (found === undefined) {
+        found = findBy(client)
+        if (byClient.size >= MAX_CLIENTS) byClient.clear()
+        byClient.set(client, found)
       }
       return found
     },

@@ -11,6 +11,7 @@ import { createBoxAddresses, type Interfaces } from './box-addresses.ts'
 import { createChain } from './chain.ts'
 import type { DnsConfig } from './config.ts'
 import { DnsBadNetwork, DnsOpenResolver } from './errors.ts'
+import { createGivenPlaces, type GivenPlaces } from './given-places.ts'
 import { createGuard } from './guard.ts'
 import type { Links } from './links.ts'
 import { createNetworks, HOUSE } from './networks.ts'
@@ -36,6 +37,8 @@ export interface DnsDeps {
   interfaces?: Interfaces
   /** How often addresses that came or went are looked for. */
   watchMs?: number
+  /** Sockets that are bound already, in place of `listen` and `port`. */
+  given?: GivenPlaces
 }
 
 export interface Dns extends HouseDns {
@@ -70,8 +73,8 @@ export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
   const now = deps.now ?? (() => performance.now())
   const routed = (deps.routed ?? []).map((text) => foldName(nameOf(text)))
   const isBehind = config.front.length > 0
-  const given = isBehind ? config.house_addresses : undefined
-  const addresses = createBoxAddresses(now, deps.interfaces, given)
+  const forTheFront = isBehind ? config.house_addresses : undefined
+  const addresses = createBoxAddresses(now, deps.interfaces, forTheFront)
   const fronts = config.front.map((text) => parseFront(text).address)
   const guard = createGuard({ now, networks: () => addresses.networks(), fronts }, config)
   const policyZone = isBehind
@@ -88,6 +91,7 @@ export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
   })
   const connections = createConnections(config, now)
   const server: ServerDeps = { log, resolver, guard, addresses, now, policyZone }
+  const given = createGivenPlaces(server, deps.given ?? { udp: [], tcp: [] })
   const places = new Map<string, Place>()
   // For parts of this box that ask.
   const ownAddresses = () => addresses.seenFrom('127.0.0.1')
@@ -102,7 +106,7 @@ export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
   }
 
   async function open(address: string): Promise<void> {
-    const udp = await listenUdp(server, address, port, config.discard_after)
+    const udp = await listenUdp(server, { address, port }, config.discard_after)
     // Port 0 is picked once: clients expect TCP, and every address, at the same one.
     port = udp.port
     try {
@@ -155,22 +159,33 @@ export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
     watch.unref()
   }
 
+  async function openWanted(): Promise<void> {
+    // A link-local address may still be looked for on the network (RFC 4862 §5.4): it comes later.
+    const list = wanted().filter((text) => !text.includes('%') || config.listen.includes(text))
+    await openAll(list)
+    await follow()
+    schedule()
+  }
+
+  const listening = (): readonly DnsEndpoint[] =>
+    given.isEmpty ? [...places.keys()].map((address) => ({ address, port })) : given.listening()
+
   return {
     name: 'dns',
     async start() {
       isRunning = true
-      // A link-local address may still be looked for on the network (RFC 4862 §5.4): it comes later.
-      const list = wanted().filter((text) => !text.includes('%') || config.listen.includes(text))
       try {
-        await openAll(list)
-        await follow()
+        if (given.isEmpty) await openWanted()
+        else await given.open(connections, config)
       } catch (error) {
         await this.stop()
         throw error
       }
-      schedule()
       policyZone?.start()
-      log.info({ addresses: [...places.keys()], port }, 'answers DNS')
+      log.info(
+        { addresses: listening().map(({ address }) => address), port: listening()[0]?.port ?? 0 },
+        'answers DNS',
+      )
     },
     async stop() {
       isRunning = false
@@ -179,10 +194,11 @@ export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
       await policyZone?.stop()
       connections.destroyAll()
       await Promise.all([...places.keys()].map(close))
+      await given.close()
     },
-    listening: () => [...places.keys()].map((address) => ({ address, port })),
+    listening,
     health(): Health {
-      return places.size === 0
+      return listening().length === 0
         ? { status: 'down', score: 0, detail: 'answers at no address' }
         : { status: 'ok', score: 100 }
     },

@@ -2,10 +2,11 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { HEADER_BYTES } from '../../base/dns/codes.ts'
+import { type BoxAddresses, unmapped } from './box-addresses.ts'
 import type { DnsConfig } from './config.ts'
 import { DnsBindFailed } from './errors.ts'
 import type { Packet } from './resolver.ts'
-import type { Listening, ServerDeps } from './server-udp.ts'
+import { type Listening, placeText, type ServerDeps } from './server-udp.ts'
 
 /** RFC 7766 §6.2.1.1: pipelined questions that are worked on at once. */
 const MAX_IN_FLIGHT = 64
@@ -15,6 +16,8 @@ const MAX_UNREAD_BYTES = 256 * 1024
 interface Client {
   socket: Socket
   address: string
+  /** Where it finds the box. */
+  box: () => BoxAddresses
   inFlight: number
   lastAt: number
 }
@@ -34,7 +37,7 @@ export function createConnections(limits: TcpLimits, now: () => number) {
     stats,
     size: () => clients.size,
     /** Undefined where the client has as many as it may. The longest idle makes room for a new one. */
-    admit(socket: Socket, address: string): Client | undefined {
+    admit(socket: Socket, address: string, box: Client['box']): Client | undefined {
       if (ofClient(address) >= limits.max_connections_per_client) {
         stats.refused++
         return undefined
@@ -45,7 +48,7 @@ export function createConnections(limits: TcpLimits, now: () => number) {
         if (idle) clients.delete(idle)
       }
       stats.accepted++
-      const client = { socket, address, inFlight: 0, lastAt: now() }
+      const client = { socket, address, box, inFlight: 0, lastAt: now() }
       clients.add(client)
       return client
     },
@@ -61,12 +64,11 @@ export type Connections = ReturnType<typeof createConnections>
 
 export async function listenTcp(
   deps: ServerDeps,
-  { address, port }: { address: string; port: number },
+  place: { address: string; port: number } | { fd: number },
   connections: Connections,
   limits: TcpLimits,
 ): Promise<Listening> {
   const { log, resolver, guard, addresses, now, policyZone } = deps
-  const box = () => addresses.seenFrom(address)
   const way = { transport: 'tcp', idleMs: limits.idle_timeout } as const
 
   function send(client: Client, packet: Packet): void {
@@ -92,7 +94,7 @@ export async function listenTcp(
       else socket.write(zone)
       return
     }
-    const reply = resolver.answer(packet, box, way)
+    const reply = resolver.answer(packet, client.box, way)
     if (!(reply instanceof Promise)) {
       send(client, reply)
       return
@@ -110,8 +112,10 @@ export async function listenTcp(
 
   function serve(socket: Socket): void {
     socket.on('error', () => undefined)
-    const from = socket.remoteAddress ?? ''
-    const client = guard.isAllowed(from) ? connections.admit(socket, from) : undefined
+    const from = unmapped(socket.remoteAddress ?? '')
+    const local = unmapped(socket.localAddress ?? '')
+    const box = () => addresses.seenFrom('fd' in place ? local : place.address)
+    const client = guard.isAllowed(from) ? connections.admit(socket, from, box) : undefined
     if (client === undefined) {
       socket.destroy()
       return
@@ -147,20 +151,25 @@ export async function listenTcp(
   }
 
   const server: Server = createServer(serve)
-  server.listen({ host: address, port, ipv6Only: address.includes(':'), exclusive: true })
+  if ('fd' in place) server.listen({ fd: place.fd })
+  else {
+    const { address: host, port } = place
+    server.listen({ host, port, ipv6Only: host.includes(':'), exclusive: true })
+  }
   try {
     await once(server, 'listening')
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    throw new DnsBindFailed(`${address} port ${port}`, why, { cause: error })
+    throw new DnsBindFailed(placeText(place), why, { cause: error })
   }
   server.on('error', (error) =>
     log.warn({ error: error.message }, 'a DNS server reports a failure'),
   )
-  const place = server.address()
+  const bound = server.address()
+  const isBound = typeof bound === 'object' && bound !== null
   return {
-    address,
-    port: typeof place === 'object' && place !== null ? place.port : port,
+    address: isBound ? bound.address : '',
+    port: isBound ? bound.port : 0,
     async close() {
       if (!server.listening) return
       // Its connections are ended by whoever has them all.

@@ -1,8 +1,11 @@
-/** One UDP socket of one address, so that a reply leaves from where its question came to. */
+/**
+ * One UDP socket of one address, so that a reply leaves from where its question came to; or one of all
+ * addresses that was bound for us, where the kernel chooses.
+ */
 import { createSocket, type Socket } from 'node:dgram'
 import { messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/ports/log.ts'
-import type { BoxAddressBook } from './box-addresses.ts'
+import { type BoxAddressBook, unmapped } from './box-addresses.ts'
 import { DnsBindFailed } from './errors.ts'
 import type { Guard } from './guard.ts'
 import type { Packet, Resolver } from './resolver.ts'
@@ -25,26 +28,36 @@ export interface Listening {
   close(): Promise<void>
 }
 
+/** Where to listen: an address of ours, or a socket that is bound already. */
+export type UdpPlace = { address: string; port: number } | { fd: number; family: 4 | 6 }
+
+export const isWildcard = (address: string): boolean => address === '::' || address === '0.0.0.0'
+
+export const placeText = (place: { address: string; port: number } | { fd: number }): string =>
+  'fd' in place ? `the given socket ${place.fd}` : `${place.address} port ${place.port}`
+
 /** Questions of all clients that wait for other servers: beyond, the house has another problem. */
 const MAX_WAITING = 2000
 const RECEIVE_BUFFER_BYTES = 1024 * 1024
 
 export async function listenUdp(
   deps: ServerDeps,
-  address: string,
-  port: number,
+  place: UdpPlace,
   discardAfterMs: number,
 ): Promise<Listening> {
   const { log, resolver, guard, addresses, now } = deps
-  const family = address.includes(':') ? 6 : 4
+  const isGiven = 'fd' in place
+  const family = isGiven ? place.family : place.address.includes(':') ? 6 : 4
   const socket: Socket = createSocket({
     type: family === 6 ? 'udp6' : 'udp4',
-    ipv6Only: family === 6,
+    ipv6Only: !isGiven && family === 6,
     // Literals need no resolver; without this each send would pass through one.
     lookup: (host, _options, done) => {
       done(null, host, family)
     },
   })
+  let address = isGiven ? '' : place.address
+  let isWild = false
   const box = () => addresses.seenFrom(address)
   const way = { transport: 'udp', idleMs: 0 } as const
   let waiting = 0
@@ -58,14 +71,16 @@ export async function listenUdp(
 
   socket.on('message', (packet, from) => {
     const askedAt = now()
-    if (!guard.admits(from.address, from.port, askedAt) || waiting >= MAX_WAITING) return
-    const reply = resolver.answer(packet, box, way, askedAt)
+    const client = isWild ? unmapped(from.address) : from.address
+    if (!guard.admits(client, from.port, askedAt) || waiting >= MAX_WAITING) return
+    const near = isWild ? () => addresses.seenBy(client) : box
+    const reply = resolver.answer(packet, near, way, askedAt)
     if (!(reply instanceof Promise)) {
       send(reply, from.port, from.address)
       return
     }
     waiting++
-    const leave = guard.waits(from.address)
+    const leave = guard.waits(client)
     void reply.then((late) => {
       waiting--
       leave()
@@ -75,15 +90,16 @@ export async function listenUdp(
   })
 
   await new Promise<void>((done, fail) => {
-    socket.once('error', (error) =>
-      fail(new DnsBindFailed(`${address} port ${port}`, error.message)),
-    )
-    socket.bind({ address, port, exclusive: true }, done)
+    socket.once('error', (error) => fail(new DnsBindFailed(placeText(place), error.message)))
+    socket.bind({ ...(isGiven ? { fd: place.fd } : place), exclusive: true }, done)
   }).catch((error: unknown) => {
     socket.close()
     throw error
   })
   socket.removeAllListeners('error')
+  const bound = socket.address()
+  address = bound.address
+  isWild = isWildcard(address)
   // Mostly that a client is gone, or its network.
   socket.on('error', (error) => log.debug({ error: error.message }, 'an answer was not sent'))
   try {
@@ -93,7 +109,7 @@ export async function listenUdp(
   }
   return {
     address,
-    port: socket.address().port,
+    port: bound.port,
     async close() {
       if (isClosed) return
       isClosed = true

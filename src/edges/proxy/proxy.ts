@@ -16,7 +16,7 @@ import { createHouse, machineNetworks } from './house.ts'
 import { createHttp2Door } from './http2-door.ts'
 import { createInlet } from './inlet.ts'
 import { createKeptConnections } from './kept-connections.ts'
-import { createListeners } from './listeners.ts'
+import { createListeners, type GivenListeners } from './listeners.ts'
 import { createMachineAddresses } from './machine-addresses.ts'
 import { refuse } from './refusal.ts'
 import { createRemoteGateway } from './remote-gateway.ts'
@@ -49,6 +49,8 @@ export interface ProxyDeps extends TlsDeps {
   ownAddresses?: () => readonly string[]
   /** IPv6 networks of this machine; without it those of its interfaces. */
   ownNetworks?: () => readonly string[]
+  /** Sockets that listen already, in place of `http_port` and `https_port`. */
+  given?: GivenListeners
   log: Log
 }
 
@@ -57,6 +59,8 @@ export interface Proxy extends Component {
   readonly httpPort: number
   readonly httpsPort: number
   readonly socksPort: number
+  /** Where the port for HTTP is bound; empty while it is not. */
+  readonly httpAddress: string
   stats(): Stats
 }
 
@@ -241,6 +245,7 @@ export function createProxy(deps: ProxyDeps, options: ProxyOptions): Proxy {
         if (door === 'socks') socks.take(socket, arrival)
         else inlet.take(socket, arrival)
       },
+      given: deps.given,
       log,
     },
     options,
@@ -256,6 +261,9 @@ export function createProxy(deps: ProxyDeps, options: ProxyOptions): Proxy {
     },
     get socksPort() {
       return listeners.port('socks')
+    },
+    get httpAddress() {
+      return listeners.address('http')
     },
     async start(signal) {
       signal.throwIfAborted()

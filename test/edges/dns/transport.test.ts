@@ -220,10 +220,11 @@ describe('the resolver over TCP', () => {
       () => 0,
     )
     const socket = { destroy: () => undefined } as unknown as Socket
-    const client = connections.admit(socket, 'a')
-    assert.equal(connections.admit(socket, 'a'), undefined)
+    const nowhere = () => ({ v4: undefined, v6: undefined })
+    const client = connections.admit(socket, 'a', nowhere)
+    assert.equal(connections.admit(socket, 'a', nowhere), undefined)
     if (client) connections.leave(client)
-    assert.ok(connections.admit(socket, 'a'))
+    assert.ok(connections.admit(socket, 'a', nowhere))
   })
 
   for (const { what, bytes } of brokenQueries.slice(0, 40)) {
