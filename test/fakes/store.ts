@@ -269,6 +269,7 @@ export function createFakeStore(options: FakeStoreOptions = {}): FakeStore {
     keys: createFakeKeys(),
     async start() {},
     async stop() {},
+    snapshot: async () => 'memory:snapshot',
     health: () => ({ status: 'ok', score: 100 }),
   }
 }

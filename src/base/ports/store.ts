@@ -95,4 +95,6 @@ export interface Store extends Component {
   torrents: TorrentFolders
   sites: SiteStore
   keys: KeyStore
+  /** Copies the database as it is now beside it, checked and durable; gives the path of the copy. */
+  snapshot(signal?: AbortSignal): Promise<string>
 }

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { count, size, text } from '../../base/config-schema.ts'
+import { count, duration, size, text } from '../../base/config-schema.ts'
 
 /** The `storage` section. */
 export const storageConfigSchema = Type.Object(
@@ -20,6 +20,11 @@ export const storageConfigSchema = Type.Object(
     ),
     blob_storage: text('', 'Folder of the blobs; empty is store/blobs in the state folder.'),
     chunk_storage: text('', 'Folder of the torrents; empty is store/torrents in the state folder.'),
+    snapshot_interval: duration(
+      3_600_000,
+      'After changes to own sites and pins, how long until a good copy of the database is written beside it.',
+      { minimum: 1000 },
+    ),
     min_free: size(
       67_108_864,
       'Space that writes of content leave free on the disk, so that the daemon itself can go on.',

@@ -10,6 +10,7 @@ type Row = Record<string, unknown>
 export type Bound = string | number | null | Uint8Array
 
 export interface Database {
+  readonly path: string
   open(): Promise<void>
   close(): void
   isOpen(): boolean
@@ -19,6 +20,8 @@ export interface Database {
   all(sql: string, ...values: Bound[]): Row[]
   /** All of `work` is committed, on disk, when this returns; or nothing of it. */
   transaction<Result>(work: () => Result): Result
+  /** Writes all of it as it is at the end of this into the empty or absent file `copy`. */
+  copyTo(copy: string): Promise<void>
 }
 
 // Longer than a supervisor takes to reap the role that held the lock before.
@@ -90,6 +93,7 @@ export function createDatabase(path: string): Database {
   }
 
   return {
+    path,
     isOpen: () => db !== undefined,
     async open() {
       await onDisk(path, () => makeFolder(dirname(path)))
@@ -113,5 +117,12 @@ export function createDatabase(path: string): Database {
       guarded((open) => statement(open, sql).get(...values) as Row | undefined),
     all: (sql, ...values) => guarded((open) => statement(open, sql).all(...values) as Row[]),
     transaction: (work) => guarded((open) => open.transaction(work).immediate()),
+    async copyTo(copy) {
+      try {
+        await guarded((open) => open.backup(copy))
+      } catch (error) {
+        throw sqliteFailure(error, path)
+      }
+    },
   }
 }

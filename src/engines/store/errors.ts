@@ -28,7 +28,12 @@ export const Unwritable = declareError(
 )
 export const Corrupt = declareError(
   'BTL_ERR_STORE_CORRUPT',
-  'the database %s is damaged (%s): restore a backup, or move it away to begin anew',
+  'the database %s is damaged (%s) and there is no good copy of it: `btlinkd backup restore FILE`, or `btlinkd reset --factory` to begin anew',
+  500,
+)
+export const Gone = declareError(
+  'BTL_ERR_STORE_GONE',
+  'the database %s is empty or gone, yet this box has stored content: is its disk there? Else `btlinkd backup restore FILE`, or `btlinkd reset --factory` to begin anew',
   500,
 )
 export const InUse = declareError(

@@ -1,4 +1,5 @@
 export type { StorageConfig, StoreConfig } from './config.ts'
+export { createDatabaseFiles } from './database-files.ts'
 export { createKeyStore } from './key-store.ts'
 export { type StorePaths, storePaths } from './paths.ts'
 export { createStore, type StoreDeps } from './store.ts'

@@ -81,6 +81,8 @@ const PIN = `
 export function createSiteStore(
   db: Database,
   limits: Pick<StorageConfig, 'history_limit' | 'site_limit'>,
+  /** Something changed that no network gives back: own sites, pins, numbers. */
+  onKept: () => void = () => {},
 ): SiteStore {
   const name = (key: PublicKey, salt: Uint8Array): [Uint8Array, Uint8Array] => [fromHex(key), salt]
 
@@ -109,8 +111,10 @@ export function createSiteStore(
         Number(site.pinned),
         site.lastVisitedAt ?? null,
       )
+      onKept()
     },
     removeSite(key, salt) {
+      onKept()
       db.transaction(() => {
         db.run('DELETE FROM site WHERE public_key = ? AND salt = ?', ...name(key, salt))
         // The history goes, the highest number it held does not.
@@ -158,17 +162,21 @@ export function createSiteStore(
     confirmed(key, salt, seq, at) {
       db.run(CONFIRM, at, ...name(key, salt), seq, at)
     },
-    reserveSeq: (key, salt, seen) =>
-      db.transaction(() => {
+    reserveSeq(key, salt, seen) {
+      onKept()
+      return db.transaction(() => {
         const known = Number(db.get(HIGHEST, ...name(key, salt), ...name(key, salt))?.['seq'] ?? 0)
         const seq = Math.max(known, seen, 0) + 1
         db.run(RESERVE, ...name(key, salt), seq)
         return seq
-      }),
+      })
+    },
     pinTorrent(hash, title, at) {
       db.run(PIN, fromHex(hash), title ?? null, at)
+      onKept()
     },
     unpinTorrent(hash) {
+      onKept()
       db.run('DELETE FROM pinned_torrent WHERE info_hash = ?', fromHex(hash))
     },
     pinnedTorrents: () => db.all('SELECT * FROM pinned_torrent ORDER BY added_at').map(pinOf),

@@ -10,6 +10,7 @@ export const storageConfig: StorageConfig = {
   metadata_db: '',
   blob_storage: '',
   chunk_storage: '',
+  snapshot_interval: 3_600_000,
   min_free: 0,
   history_limit: 1000,
   site_limit: 1000,
