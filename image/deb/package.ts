@@ -38,6 +38,8 @@ export interface PackageOptions {
   out: string
   /** Time of every file, seconds since 1970. */
   epochSeconds: number
+  /** Folder of the units, for tests; without it the checkout's. */
+  units?: string | undefined
   /** minisign's public key of the vendor, for `btlinkd update`. */
   releaseKey?: string | undefined
   /** Name of the site of the releases. */
@@ -155,7 +157,7 @@ export async function buildPackage(options: PackageOptions): Promise<string> {
     const tree = createTree(join(scratch, 'tree'))
     await addProgram(tree, options, scratch)
     await addDocuments(tree, options)
-    const units = unitFiles(join(root, 'systemd'))
+    const units = unitFiles(options.units ?? join(root, 'systemd'))
     for (const unit of units) tree.copy(unit)
     tree.write('etc/btlinkd/btlinkd.yaml', configFile())
     const overrides = readFileSync(new URL('./files/lintian-overrides', import.meta.url))

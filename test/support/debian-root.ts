@@ -20,10 +20,10 @@ const SUITE = 'trixie'
 
 /** What a household's Debian has, and what the Ansible role may be told to install. */
 const PACKAGES = [
-  ...['systemd', 'systemd-sysv', 'dbus', 'ca-certificates', 'iproute2', 'procps'],
-  ...['python3-minimal', 'python3-apt', 'avahi-daemon', 'libnss-mdns'],
-  ...['nftables', 'nginx-light', 'unbound', 'curl', 'dnsutils'],
-]
+  'systemd,systemd-sysv,dbus,ca-certificates,iproute2,procps',
+  'python3-minimal,python3-apt,avahi-daemon,libnss-mdns',
+  'nftables,nginx-light,unbound,curl,dnsutils',
+].join(',')
 
 /** There, but not yet in use. */
 const DISABLED = ['avahi-daemon.service', 'avahi-daemon.socket', 'nginx.service', 'unbound.service']
@@ -58,7 +58,7 @@ export async function debianRoot(): Promise<string> {
   const folder = join(tmpdir(), `btl-debian-${kind.slice(0, 12)}`)
   if (existsSync(folder)) return folder
   const half = await mkdtemp(join(tmpdir(), 'btl-debian-new-'))
-  const include = `--include=${PACKAGES.join(',')}`
+  const include = `--include=${PACKAGES}`
   const args = ['--quiet', '--mode=root', '--variant=minbase', include, ...OPTIONS, SUITE, half]
   try {
     await output(MMDEBSTRAP, args, { timeoutMs: 400_000 })
@@ -84,9 +84,13 @@ export async function cloneRoot(t: Cleanup, name = 'btl-root'): Promise<string> 
   return merged ?? ''
 }
 
+const ALONE = '--quiet --register=no --keep-unit --private-network --resolv-conf=off'
+
 const nspawn = (root: string, more: readonly string[]): string[] => [
-  ...['--quiet', '--register=no', '--keep-unit', '--private-network', '--resolv-conf=off'],
-  ...['-D', root, ...more],
+  ...ALONE.split(' '),
+  '-D',
+  root,
+  ...more,
 ]
 
 /** Runs a command in a root where no systemd runs. */
