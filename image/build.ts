@@ -1,0 +1,68 @@
+/**
+ * `npm run image -- pc|arm64|rpi`: one image, its update files, its list of contents, sums and signature,
+ * in image/out/<flavour>/. Says first what it needs, and what cannot be built on this machine.
+ */
+import { readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { argv, env, exit, stderr, stdout } from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { FLAVOURS } from './flavours.ts'
+import { buildImage } from './image.ts'
+import { missingFor } from './needs.ts'
+import { CACHE } from './tools.ts'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const USAGE = `usage: npm run image -- pc|arm64|rpi [options]
+
+  --version V     version of the image (package.json's)
+  --out DIR       where it goes (image/out/<flavour>)
+  --package FILE  our Debian package, instead of making it
+  --key FILE      minisign secret key to sign with, its public half beside it as .pub (image/out/keys)
+  --overlay DIR   files put over the image's own, for tests
+  --fresh         without the base kept from the last build
+  --raw           only the disk image and the update files: neither compressed nor signed
+`
+
+const { values, positionals } = parseArgs({
+  args: argv.slice(2),
+  allowPositionals: true,
+  options: {
+    version: { type: 'string' },
+    out: { type: 'string' },
+    package: { type: 'string' },
+    key: { type: 'string' },
+    overlay: { type: 'string' },
+    fresh: { type: 'boolean', default: false },
+    raw: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+const facts = Object.values(FLAVOURS).find(({ flavour }) => flavour === positionals[0])
+if (!facts || positionals.length !== 1 || values.help) {
+  ;(values.help ? stdout : stderr).write(USAGE)
+  exit(values.help ? 0 : 2)
+}
+const say = (line: string) => void stdout.write(`image: ${line}\n`)
+
+// Every flavour is asked for, so that who builds one hears what this machine could not.
+for (const other of Object.values(FLAVOURS)) {
+  const missing = await missingFor(other, CACHE)
+  if (missing.length === 0) say(`${other.flavour} (${other.title}) can be built here`)
+  for (const line of missing) say(`${other.flavour} cannot be built here: ${line}`)
+  if (other === facts && missing.length > 0) exit(1)
+}
+const manifest = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
+  version: string
+}
+await buildImage({
+  facts,
+  say,
+  version: values.version ?? manifest.version,
+  out: resolve(values.out ?? join(ROOT, 'image/out', facts.flavour)),
+  package: values.package,
+  key: values.key ?? env['BTLINKD_RELEASE_KEY'],
+  overlay: values.overlay,
+  fresh: values.fresh,
+  raw: values.raw,
+})

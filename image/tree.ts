@@ -1,0 +1,86 @@
+/** The folder mkosi works in: our configuration, the mirror, the packages and what is made for this build. */
+import { execFile } from 'node:child_process'
+import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { env } from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import type { FlavourFacts } from './flavours.ts'
+import { CACHE, inTools, MIRROR } from './tools.ts'
+
+const run = promisify(execFile)
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+
+export interface TreeOptions {
+  facts: FlavourFacts
+  version: string
+  /** Our Debian package, of the image's architecture. */
+  package: string
+  /** minisign's public key that updates are checked against. */
+  publicKey: string
+  /** Files put over the image's own, by path: for tests that need a broken one. */
+  overlay?: string | undefined
+  /** Without mkosi's kept base tree. */
+  fresh: boolean
+  /** Seconds since 1970 that every file gets. */
+  epoch: number
+  /** Folder for what mkosi makes, emptied. */
+  made: string
+}
+
+const suite = (path: string, suites: string) => `Types: deb
+URIs: ${MIRROR}/${path}
+Suites: ${suites}
+Components: main contrib non-free-firmware
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+
+`
+
+/** The time of the sources: SOURCE_DATE_EPOCH, or that of the last commit. */
+export async function sourceEpoch(): Promise<number> {
+  const given = Number(env['SOURCE_DATE_EPOCH'])
+  if (Number.isSafeInteger(given) && given > 0) return given
+  const { stdout } = await run('git', ['-C', ROOT, 'log', '-1', '--format=%ct'])
+  return Number(stdout)
+}
+
+/** Runs mkosi; afterwards `made` holds its disk image, slots, kernel and manifest. */
+export async function makeTree(tools: string, options: TreeOptions): Promise<void> {
+  const { facts, version, made, epoch } = options
+  const work = join(CACHE, `work-${facts.flavour}`)
+  await rm(work, { recursive: true, force: true })
+  await rm(made, { recursive: true, force: true })
+  for (const folder of [work, made, join(CACHE, 'mkosi'), join(CACHE, 'packages'), join(CACHE, 'space')]) {
+    await mkdir(folder, { recursive: true })
+  }
+  await cp(join(ROOT, 'image', 'mkosi'), work, { recursive: true, verbatimSymlinks: true })
+  const sources = join(work, 'mkosi.sandbox/etc/apt/sources.list.d')
+  await mkdir(sources, { recursive: true })
+  // Exactly this name: mkosi writes a list of its own where there is none.
+  const security = suite('debian-security', 'trixie-security')
+  const main = suite('debian', 'trixie trixie-updates trixie-backports')
+  await writeFile(join(sources, 'mkosi.sources'), main + security)
+  await mkdir(join(work, 'mkosi.packages'))
+  await cp(options.package, join(work, 'mkosi.packages', basename(options.package)))
+  const ours = join(work, 'mkosi.extra/usr/lib/btlinkd')
+  await mkdir(ours, { recursive: true })
+  await cp(options.publicKey, join(ours, 'release.pub'))
+  if (options.overlay !== undefined) {
+    await cp(options.overlay, join(work, 'mkosi.extra'), {
+      recursive: true,
+      verbatimSymlinks: true,
+    })
+  }
+  const command = [
+    ...['mkosi', '--directory', work, '--force', '--architecture', facts.architecture],
+    ...['--image-version', version, '--output', `btlinkd_${version}`],
+    ...['--output-directory', made, '--cache-directory', join(CACHE, 'mkosi')],
+    ...['--package-cache-dir', join(CACHE, 'packages'), '--workspace-directory', join(CACHE, 'space')],
+    ...['--source-date-epoch', String(epoch), '--package-directory', join(work, 'mkosi.packages')],
+    ...facts.profiles.flatMap((name) => ['--profile', name]),
+    ...(options.fresh ? ['--incremental=no'] : []),
+    'build',
+  ]
+  await inTools(tools, command, { binds: [CACHE, made], cwd: work })
+  await rm(work, { recursive: true, force: true })
+}
