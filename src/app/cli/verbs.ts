@@ -94,6 +94,16 @@ export const verbs: readonly VerbEntry[] = [
     load: async () => (await import('./dns.ts')).dnsVerb,
   },
   {
+    name: 'appliance',
+    summary: 'what the units of the image run: first-boot, console, healthy',
+    load: async () => (await import('./appliance.ts')).applianceVerb,
+  },
+  {
+    name: 'update',
+    summary: 'update the image, and go back',
+    load: async () => (await import('./update.ts')).updateVerb,
+  },
+  {
     name: 'status',
     summary: 'say what the daemon does',
     load: async () => (await import('./status.ts')).statusVerb,
@@ -102,5 +112,10 @@ export const verbs: readonly VerbEntry[] = [
     name: 'health',
     summary: 'say whether it is well',
     load: async () => (await import('./status.ts')).healthVerb,
+  },
+  {
+    name: 'doctor',
+    summary: 'say what is wrong and what to do, or mend it',
+    load: async () => (await import('./doctor.ts')).doctorVerb,
   },
 ]

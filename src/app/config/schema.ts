@@ -18,10 +18,12 @@ import { storageConfigSchema } from '../../engines/store/config.ts'
 import { swarmConfigSchema } from '../../engines/torrent/config.ts'
 import { upstreamDnsConfigSchema } from '../../engines/upstream-dns/config.ts'
 import { webrtcConfigSchema } from '../../engines/webrtc/config.ts'
+import { doctorConfigSchema } from '../../services/doctor/config.ts'
 import { healthConfigSchema } from '../../services/health/config.ts'
 import { libraryConfigSchema } from '../../services/library/config.ts'
 import { publishConfigSchema } from '../../services/publish/config.ts'
 import { resolveConfigSchema } from '../../services/resolve/config.ts'
+import { updateConfigSchema } from '../../services/update/config.ts'
 import {
   adminSchema,
   blossomSchema,
@@ -88,6 +90,8 @@ export const configSchema = Type.Object(
     storage: storageConfigSchema,
     publish: publishConfigSchema,
     health: healthConfigSchema,
+    doctor: doctorConfigSchema,
+    update: updateConfigSchema,
     log: logSchema,
     blossom_server: blossomSchema,
     tracker: trackerConfigSchema,
