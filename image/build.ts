@@ -20,6 +20,7 @@ const USAGE = `usage: npm run image -- pc|arm64|rpi [options]
   --package FILE  our Debian package, instead of making it
   --key FILE      minisign secret key to sign with, its public half beside it as .pub (image/out/keys)
   --overlay DIR   files put over the image's own, for tests
+  --lock          write image/lock, the list of Debian's packages, anew
   --fresh         without the base kept from the last build
   --raw           only the disk image and the update files: neither compressed nor signed
 `
@@ -34,6 +35,7 @@ const { values, positionals } = parseArgs({
     key: { type: 'string' },
     overlay: { type: 'string' },
     fresh: { type: 'boolean', default: false },
+    lock: { type: 'boolean', default: false },
     raw: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -65,4 +67,5 @@ await buildImage({
   overlay: values.overlay,
   fresh: values.fresh,
   raw: values.raw,
+  lock: values.lock,
 })

@@ -24,6 +24,8 @@ export interface ImageOptions {
   overlay?: string | undefined
   fresh: boolean
   raw: boolean
+  /** Writes image/lock anew. */
+  lock: boolean
   say: (line: string) => void
 }
 
@@ -39,7 +41,7 @@ export async function buildImage(options: ImageOptions): Promise<string> {
   const made = join(dirname(out), `.${basename(out)}.half`)
   const epoch = await sourceEpoch()
   const { publicKey } = keys
-  const { overlay, fresh } = options
+  const { overlay, fresh, lock } = options
   await makeTree(tools, { facts, version, package: deb, publicKey, overlay, fresh, epoch, made })
   const disk = join(made, `btlinkd-${facts.flavour}_${version}.img`)
   await rename(join(made, `btlinkd_${version}.raw`), disk)
@@ -49,7 +51,7 @@ export async function buildImage(options: ImageOptions): Promise<string> {
   }
   say(`the image is made (${took()})`)
   await tidy(made)
-  if (!options.raw) await publish({ facts, version, folder: made, disk, epoch, keys, say })
+  if (!options.raw) await publish({ facts, version, folder: made, disk, epoch, keys, lock, say })
   await rm(out, { recursive: true, force: true })
   await rename(made, out)
   say(`done: ${out} (${took()})`)

@@ -50,7 +50,13 @@ export async function makeTree(tools: string, options: TreeOptions): Promise<voi
   const work = join(CACHE, `work-${facts.flavour}`)
   await rm(work, { recursive: true, force: true })
   await rm(made, { recursive: true, force: true })
-  for (const folder of [work, made, join(CACHE, 'mkosi'), join(CACHE, 'packages'), join(CACHE, 'space')]) {
+  for (const folder of [
+    work,
+    made,
+    join(CACHE, 'mkosi'),
+    join(CACHE, 'packages'),
+    join(CACHE, 'space'),
+  ]) {
     await mkdir(folder, { recursive: true })
   }
   await cp(join(ROOT, 'image', 'mkosi'), work, { recursive: true, verbatimSymlinks: true })
@@ -71,14 +77,24 @@ export async function makeTree(tools: string, options: TreeOptions): Promise<voi
       verbatimSymlinks: true,
     })
   }
+  const flags = {
+    directory: work,
+    architecture: facts.architecture,
+    'image-version': version,
+    output: `btlinkd_${version}`,
+    'output-directory': made,
+    'cache-directory': join(CACHE, 'mkosi'),
+    'package-cache-dir': join(CACHE, 'packages'),
+    'workspace-directory': join(CACHE, 'space'),
+    'package-directory': join(work, 'mkosi.packages'),
+    'source-date-epoch': String(epoch),
+    incremental: options.fresh ? 'no' : 'yes',
+  }
   const command = [
-    ...['mkosi', '--directory', work, '--force', '--architecture', facts.architecture],
-    ...['--image-version', version, '--output', `btlinkd_${version}`],
-    ...['--output-directory', made, '--cache-directory', join(CACHE, 'mkosi')],
-    ...['--package-cache-dir', join(CACHE, 'packages'), '--workspace-directory', join(CACHE, 'space')],
-    ...['--source-date-epoch', String(epoch), '--package-directory', join(work, 'mkosi.packages')],
+    'mkosi',
+    '--force',
+    ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]),
     ...facts.profiles.flatMap((name) => ['--profile', name]),
-    ...(options.fresh ? ['--incremental=no'] : []),
     'build',
   ]
   await inTools(tools, command, { binds: [CACHE, made], cwd: work })
