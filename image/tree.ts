@@ -71,6 +71,8 @@ export async function makeTree(tools: string, options: TreeOptions): Promise<voi
   const ours = join(work, 'mkosi.extra/usr/lib/btlinkd')
   await mkdir(ours, { recursive: true })
   await cp(options.publicKey, join(ours, 'release.pub'))
+  // `btlinkd update` takes no release of another image.
+  await writeFile(join(ours, 'flavour'), `${facts.flavour}\n`)
   if (options.overlay !== undefined) {
     await cp(options.overlay, join(work, 'mkosi.extra'), {
       recursive: true,

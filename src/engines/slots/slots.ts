@@ -24,6 +24,8 @@ const MAX_SLOTS = 16
 
 export interface SlotsOptions {
   osRelease: string
+  /** File that says which of the images this is. */
+  flavour: string
   /** Where the EFI system partition is mounted. */
   esp: string
   /** Folder of partitions by label. */
@@ -38,6 +40,7 @@ export interface SlotsOptions {
 /** As the image has it. */
 export const IMAGE_SLOTS: SlotsOptions = {
   osRelease: '/etc/os-release',
+  flavour: '/usr/lib/btlinkd/flavour',
   esp: '/boot',
   partitions: '/dev/disk/by-partlabel',
   folder: '/var/lib/btlinkd-update',
@@ -84,11 +87,12 @@ export function createSlots(
     const version = fields.get('IMAGE_VERSION')
     if (fields.get('IMAGE_ID') !== 'btlinkd' || version === undefined)
       throw new NotAnImage(`${options.osRelease} has no IMAGE_ID=btlinkd`)
-    const flavour = fields.get('VARIANT_ID')
+    const written = await readFile(options.flavour, 'utf8').catch(() => '')
+    const flavour = written.trim()
     return {
       version,
       architecture: ARCHITECTURES[process.arch] ?? process.arch,
-      ...(flavour !== undefined && { flavour }),
+      ...(flavour !== '' && { flavour }),
     }
   }
 
