@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { fstatSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { createLog } from '../../src/app/log-lines.ts'
+import { createLog, isJournal } from '../../src/app/log-lines.ts'
 
 /** The fields of one line as people read it. */
 function said(fields: object): string {
@@ -20,5 +21,35 @@ describe('log lines for people', () => {
     assert.equal(said({ name: 'a\n2026 error' }), ' name="a\\n2026 error"\n')
     assert.equal(said({ names: ['a', '\u001b[2J\n'] }), ' names="a,\\u001b[2J\\n"\n')
     assert.ok(said({ long: 'x'.repeat(5000) }).length < 600)
+  })
+})
+
+describe('log lines for the journal', () => {
+  it('begin with their priority, and have no time of their own', () => {
+    const lines: string[] = []
+    const log = createLog(
+      'dns',
+      { level: 'debug', format: 'text' },
+      (line) => lines.push(line),
+      true,
+    )
+    log.warn({ port: 53 }, 'is busy')
+    log.error({}, 'is away')
+    log.info({}, 'is back')
+    log.debug({}, 'looks')
+    assert.deepEqual(lines, [
+      '<4>dns: is busy port=53\n',
+      '<3>dns: is away\n',
+      '<6>dns: is back\n',
+      '<7>dns: looks\n',
+    ])
+  })
+
+  it('are written where the stream is the one systemd says', () => {
+    const { dev, ino } = fstatSync(2)
+    assert.equal(isJournal(`${dev}:${ino}`), true)
+    assert.equal(isJournal(`${dev}:${ino + 1}`), false)
+    assert.equal(isJournal(undefined), false)
+    assert.equal(isJournal('1:1', 9999), false)
   })
 })

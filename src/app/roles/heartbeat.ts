@@ -32,7 +32,7 @@ export function createHeartbeat(deps: HeartbeatDeps): Heartbeat {
   const { watchdogMs } = notify
   const stopping = new AbortController()
   const { signal } = stopping
-  const everyMs = watchdogMs === undefined ? UNWATCHED_MS : watchdogMs / BEATS_A_PERIOD
+  const everyMs = watchdogMs === undefined ? UNWATCHED_MS : Math.ceil(watchdogMs / BEATS_A_PERIOD)
   let lastStatus = ''
 
   async function send(...assignments: string[]): Promise<void> {
