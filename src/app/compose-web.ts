@@ -13,6 +13,7 @@ import { createPublisher } from '../services/publish/index.ts'
 import { createResolver } from '../services/resolve/index.ts'
 import { createHoldings } from '../services/swarm/index.ts'
 import { announceHost, secureAnnounceUrls } from './announce-urls.ts'
+import { createPatrol } from './doctor/patrol.ts'
 import { composeDoor } from './door.ts'
 import type { Config } from './config/schema.ts'
 import { composeNames, linksOptions } from './house-names.ts'
@@ -135,6 +136,7 @@ export function composeWeb(config: Config, given: GivenSockets): ComposedRole {
     },
     config.health,
   )
+  const patrol = createPatrol({ log, database: store.care }, config)
   const api = createApi(
     {
       store,
@@ -146,6 +148,7 @@ export function composeWeb(config: Config, given: GivenSockets): ComposedRole {
       links,
       dns: names.house,
       health,
+      doctor: patrol,
       clock: houseClock,
       async stats() {
         const [node, peers, dns] = await Promise.allSettled([
@@ -165,6 +168,7 @@ export function composeWeb(config: Config, given: GivenSockets): ComposedRole {
           links: links.stats(),
           acme: acme.stats(),
           setup: setup.stats(),
+          doctor: patrol.stats(),
           clock: houseClock.stats(),
           ...(dns.status === 'fulfilled' && dns.value),
           ...(node.status === 'fulfilled' && { dht: node.value.stats }),
@@ -208,6 +212,8 @@ export function composeWeb(config: Config, given: GivenSockets): ComposedRole {
       // The authority asks at the proxy's door.
       acme,
       api,
+      // It asks over the API's own socket.
+      patrol,
     ],
     async listeners() {
       return {

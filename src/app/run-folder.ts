@@ -63,9 +63,13 @@ function isHeld(path: string): Promise<boolean> {
   })
 }
 
+/** Whether this role of a daemon lives on this state. */
+export const isRoleUp = (stateDir: string, role: string): Promise<boolean> =>
+  isHeld(lockSocket(stateDir, role))
+
 /** Whether any role of a daemon lives on this state, whatever it is doing now. */
 export async function isRunning(stateDir: string): Promise<boolean> {
-  const locks = ['web', 'swarm', 'dns'].map((role) => isHeld(lockSocket(stateDir, role)))
+  const locks = ['web', 'swarm', 'dns'].map((role) => isRoleUp(stateDir, role))
   return (await Promise.all(locks)).includes(true)
 }
 

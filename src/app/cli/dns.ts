@@ -1,29 +1,16 @@
-import { createBoxAddresses, dnsmasqFront, planFront, unboundFront } from '../../edges/dns/index.ts'
-import { isSystem, parseRoute, parseServer } from '../../engines/upstream-dns/index.ts'
 import { requireConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
+import { dnsmasqText, unboundText, ZONE_FILE } from '../dns-front.ts'
 import { query } from './dns-query.ts'
 import { argument, BadUsage, type Verb, type VerbInput, valueOf } from './verb.ts'
 
-/** Where Debian's unbound may write. */
-const ZONE_FILE = '/var/lib/unbound/btlinkd.rpz'
-
-const planOf = (config: Config) =>
-  planFront({
-    tld: config.btlink.tld,
-    config: config.dns,
-    servers: config.upstream.servers.filter((text) => !isSystem(text)).map(parseServer),
-    routes: config.upstream.routes.map(parseRoute),
-    networks: createBoxAddresses(() => 0).networks(),
-  })
-
 const fronts: Record<string, (config: Config, input: VerbInput) => string> = {
   unbound: (config, { flags }) =>
-    unboundFront(planOf(config), config.dns, {
+    unboundText(config, {
       interfaces: (valueOf(flags, 'interfaces') ?? '').split(',').filter((one) => one !== ''),
       zoneFile: valueOf(flags, 'zone-file') ?? ZONE_FILE,
     }),
-  dnsmasq: (config) => dnsmasqFront(planOf(config), config.dns),
+  dnsmasq: dnsmasqText,
 }
 
 async function front(input: VerbInput): Promise<void> {

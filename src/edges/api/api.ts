@@ -5,13 +5,15 @@ import { type IncomingMessage, type RequestListener, type Server, STATUS_CODES }
 import { type ListenOptions, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify'
-import { messageOf } from '../../base/errors.ts'
+import { codeOf, messageOf } from '../../base/errors.ts'
 import type { Component, Stats } from '../../base/ports/component.ts'
 import { createHttpServer, describeError, refuseSocket } from '../http/index.ts'
 import { type Access, createAccess } from './access.ts'
 import type { ApiDeps, ApiOptions } from './deps.ts'
 import { NoRoute, SocketPathTooLong } from './errors.ts'
+import { backupRoutes } from './backup-routes.ts'
 import { dnsRoutes } from './dns-routes.ts'
+import { doctorRoutes } from './doctor-routes.ts'
 import { createOpenApi } from './open-api.ts'
 import { openRoutes } from './open-routes.ts'
 import { peerRoutes } from './peer-routes.ts'
@@ -43,6 +45,16 @@ const listen = (server: Server, where: ListenOptions): Promise<void> =>
       resolve()
     })
   })
+
+/** At `address`; with a kernel without IPv6, which has no `::`, at every address of IPv4. */
+async function listenAt(server: Server, address: string, port: number): Promise<void> {
+  try {
+    await listen(server, { host: address, port })
+  } catch (error) {
+    if (address !== '::' || codeOf(error) !== 'EAFNOSUPPORT') throw error
+    await listen(server, { host: '0.0.0.0', port })
+  }
+}
 
 async function close(server: Server): Promise<void> {
   if (!server.listening) return
@@ -118,7 +130,9 @@ function buildApp(
     const isTrusted = ({ raw }: FastifyRequest) => access.isTrusted(raw)
     siteRoutes(admin, { ...deps, isTrusted }, options)
     trustRoutes(admin, { pki: deps.pki, isTrusted })
+    backupRoutes(admin, { store: deps.store, isTrusted })
     dnsRoutes(admin, deps)
+    doctorRoutes(admin, deps.doctor)
     toolRoutes(admin, deps, options)
     peerRoutes(admin, deps, options)
   })
@@ -190,7 +204,7 @@ export function createApi(deps: ApiDeps, options: ApiOptions): Api {
               refuseSocket(socket, new NoRoute('upgrade', (req.url ?? '').slice(0, 200)))
             }
           })
-          await listen(server, { host: gateway.address, port: gateway.port })
+          await listenAt(server, gateway.address, gateway.port)
           const address = server.address()
           port = typeof address === 'object' && address !== null ? address.port : 0
         }

@@ -11,9 +11,10 @@ import type { Log } from '../../base/ports/log.ts'
 import type { Store } from '../../base/ports/store.ts'
 import type { TorrentEngine } from '../../base/ports/torrent-engine.ts'
 import type { ApiConfig } from './config.ts'
+import type { DoctorDeps } from './doctor-routes.ts'
 
 export interface ApiDeps {
-  store: Pick<Store, 'sites' | 'keys'>
+  store: Pick<Store, 'sites' | 'keys' | 'snapshot'>
   resolver: LinkResolver
   publisher: Publisher
   dht: Pick<DhtNode, 'info'>
@@ -25,6 +26,7 @@ export interface ApiDeps {
   health: {
     check(): Promise<{ status: string; score: number; components: Record<string, Health> }>
   }
+  doctor: DoctorDeps
   /** Counters by room; those of rooms that do not answer are left out. */
   stats(): Promise<Record<string, Stats>>
   /** Ports in use, by listener. */

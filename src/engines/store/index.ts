@@ -1,4 +1,5 @@
 export type { StorageConfig, StoreConfig } from './config.ts'
+export { createRestingCare, type DatabaseCare } from './database-care.ts'
 export { createDatabaseFiles } from './database-files.ts'
 export { createKeyStore } from './key-store.ts'
 export { type StorePaths, storePaths } from './paths.ts'

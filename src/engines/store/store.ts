@@ -11,6 +11,7 @@ import { createBlobStore } from './blob-store.ts'
 import type { StoreConfig } from './config.ts'
 import { storePaths } from './paths.ts'
 import { createDatabase } from './database.ts'
+import { createDatabaseCare, type DatabaseCare } from './database-care.ts'
 import { createDatabaseCopies } from './database-copies.ts'
 import { createFile, makeFolder, onDisk, sweep, tempName } from './durable.ts'
 import { Full } from './errors.ts'
@@ -26,7 +27,10 @@ export interface StoreDeps {
 const FIRST_COPY_MS = 5000
 const INFO_HASH = /^[0-9a-f]{40}$/
 
-export function createStore({ log }: StoreDeps, config: StoreConfig): Store {
+export function createStore(
+  { log }: StoreDeps,
+  config: StoreConfig,
+): Store & { care: DatabaseCare } {
   const paths = storePaths(config)
   const db = createDatabase(paths.database)
   const shelf = createBlobShelf(paths)
@@ -96,6 +100,7 @@ export function createStore({ log }: StoreDeps, config: StoreConfig): Store {
     torrents: createTorrentFolders(paths, shelf),
     sites: createSiteStore(db, config, () => copySoon(config.snapshot_interval)),
     keys: createKeyStore(paths.keys, log),
+    care: createDatabaseCare(db),
     async start(signal) {
       signal.throwIfAborted()
       // SQLite would only speak of a failed lock.

@@ -141,6 +141,16 @@ async function api(t: TestContext, options: Options = {}) {
     },
     announceUrls: () => [],
     clock: { view: () => ({ state: 'floor', now: 86_400_000, floor: 0 }) },
+    doctor: {
+      report: async (only) => ({
+        results: [{ id: (only ?? ['all']).join('+'), state: 'ok', line: '', severity: 'some' }],
+        failed: 0,
+        warnings: 0,
+        unknown: 0,
+        ok: 1,
+      }),
+      fix: async (id) => ({ id, done: 'mended' }),
+    },
     isHouse: (address) => address === '127.0.0.1' && options.strangers !== true,
     log: {
       debug() {},
