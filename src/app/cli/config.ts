@@ -1,5 +1,4 @@
-import { messageOf } from '../../base/errors.ts'
-import { faultOfMode, loadConfig, requireConfig } from '../config/load.ts'
+import { requireConfig } from '../config/load.ts'
 import {
   effectiveYaml,
   jsonSchema,
@@ -8,26 +7,13 @@ import {
   withoutSecrets,
 } from '../config/pages.ts'
 import { BadConfig } from '../config/errors.ts'
-import type { Config } from '../config/schema.ts'
-import { composeRole } from '../roles/compose-role.ts'
-import { rolesOf } from '../serve-args.ts'
+import { checkConfig } from '../roles/check-config.ts'
 import { argument, BadUsage, type Verb, type VerbInput, valueOf } from './verb.ts'
-
-/** What rooms say of values that only they can judge: each is put together, and none started. */
-async function refusals(config: Config): Promise<string[]> {
-  const fault = faultOfMode(config)
-  if (fault !== undefined) return [fault]
-  const said = await Promise.all(
-    rolesOf(config).map((role) => composeRole(role, config).then(() => undefined, messageOf)),
-  )
-  return [...new Set(said.filter((one) => one !== undefined))]
-}
 
 async function check(input: VerbInput): Promise<void> {
   const file = input.positionals[1] ?? valueOf(input.flags, 'config')
-  const loaded = await loadConfig({ file })
-  const { config } = loaded
-  const mistakes = config ? await refusals(config) : loaded.mistakes
+  const loaded = await checkConfig(file)
+  const { mistakes } = loaded
   if (mistakes.length > 0) {
     if (input.flags['json'] === true) input.print('', { ok: false, mistakes })
     throw new BadConfig(mistakes.join('\n'))

@@ -166,3 +166,14 @@ export function withoutSecrets(config: unknown, schema: Schema = configSchema): 
   ])
   return Object.fromEntries(entries)
 }
+
+/** Paths of the keys whose values are secrets, and set. */
+export function secretsIn(value: unknown, schema: Schema = configSchema): string[][] {
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(schema.properties ?? {}).flatMap(([key, property]) => {
+    const below = Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined
+    if (property.properties) return secretsIn(below, property).map((path) => [key, ...path])
+    const isSet = below !== undefined && below !== null && below !== ''
+    return property.secret === true && isSet ? [[key]] : []
+  })
+}
