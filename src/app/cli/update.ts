@@ -66,11 +66,12 @@ async function restart(
   signal: AbortSignal,
 ): Promise<string> {
   if (flags['no-reboot'] === true) return 'It boots next time the box is started.'
-  if (flags['now'] === true) {
+  const now = new Date()
+  const at = nextNight(now, parts.config.window)
+  if (flags['now'] === true || at <= now) {
     await parts.slots.reboot(undefined, signal)
     return 'The box starts anew now.'
   }
-  const at = nextNight(new Date(), parts.config.window)
   await parts.slots.reboot(at, signal)
   return `The box starts anew at ${at.toLocaleString('en-GB')}.`
 }

@@ -26,8 +26,8 @@ export interface SlotsOptions {
   osRelease: string
   /** File that says which of the images this is. */
   flavour: string
-  /** Where the EFI system partition is mounted. */
-  esp: string
+  /** Where the EFI system partition may be mounted, the first that has kernels is it. */
+  esp: readonly string[]
   /** Folder of partitions by label. */
   partitions: string
   /** The folder that the transfers of systemd-sysupdate read. */
@@ -41,7 +41,8 @@ export interface SlotsOptions {
 export const IMAGE_SLOTS: SlotsOptions = {
   osRelease: '/etc/os-release',
   flavour: '/usr/lib/btlinkd/flavour',
-  esp: '/boot',
+  // systemd-gpt-auto-generator(8): /efi where there is that folder.
+  esp: ['/efi', '/boot'],
   partitions: '/dev/disk/by-partlabel',
   folder: '/var/lib/btlinkd-update',
   sysupdate: ['/usr/lib/systemd/systemd-sysupdate'],
@@ -79,6 +80,11 @@ export function createSlots(
 ): Slots {
   const sysupdate = createSysupdate(options.sysupdate)
 
+  async function findEsp(): Promise<string> {
+    for (const folder of options.esp) if (await hasPath(entriesFolder(folder))) return folder
+    throw new NotAnImage(`${options.esp.join(' and ')} have no folder EFI/Linux`)
+  }
+
   async function image(): Promise<ImageFacts> {
     const text = await readFile(options.osRelease, 'utf8').catch((error: unknown) => {
       throw new NotAnImage(`${options.osRelease}: ${codeOf(error)}`, { cause: error })
@@ -107,7 +113,7 @@ export function createSlots(
 
   async function slots(signal: AbortSignal): Promise<Slot[]> {
     const { version: running } = await image()
-    const entries = await readEntries(options.esp)
+    const entries = await readEntries(await findEsp())
     const found: Slot[] = []
     const versions = (await sysupdate.versions(signal)).slice(0, MAX_SLOTS)
     for (const version of versions) {
@@ -127,26 +133,28 @@ export function createSlots(
   /** Old kernels are removed to make room; the one that runs is not. */
   async function requireRoom(version: string, running: string): Promise<void> {
     const needed = await bytesOf(join(options.folder, `btlinkd_${version}.efi`))
-    const entries = await readEntries(options.esp)
-    const { bavail, bsize } = await statfs(entriesFolder(options.esp))
+    const esp = await findEsp()
+    const entries = await readEntries(esp)
+    const { bavail, bsize } = await statfs(entriesFolder(esp))
     const freed = entries
       .filter((entry) => entry.version !== running)
       .reduce((sum, { bytes }) => sum + bytes, 0)
     const free = bavail * bsize + freed
     if (free < needed + SPARE_BYTES)
-      throw new NoRoomOnEsp(options.esp, formatSize(free), formatSize(needed + SPARE_BYTES))
+      throw new NoRoomOnEsp(esp, formatSize(free), formatSize(needed + SPARE_BYTES))
   }
 
   async function select(version: string, signal: AbortSignal): Promise<void> {
     const slot = (await slots(signal)).find((one) => one.version === version)
     if (!slot) throw new NoSuchSlot(version, 'it is not here')
     if (slot.boot === 'incomplete') throw new NoSuchSlot(version, 'some of its files are missing')
-    const entries = await readEntries(options.esp)
+    const esp = await findEsp()
+    const entries = await readEntries(esp)
     // In this order: at every moment there is something to boot.
     for (const entry of entries.filter((one) => one.version === version))
-      await giveTries(options.esp, entry)
+      await giveTries(esp, entry)
     for (const entry of entries.filter((one) => compare(one.version, version) > 0))
-      await giveUp(options.esp, entry)
+      await giveUp(esp, entry)
   }
 
   return {
@@ -155,9 +163,10 @@ export function createSlots(
     select,
     async fileOf(role, version) {
       if (role === 'kernel') {
-        const entries = await readEntries(options.esp)
+        const esp = await findEsp()
+        const entries = await readEntries(esp)
         const entry = entries.find((one) => one.version === version)
-        return entry && join(entriesFolder(options.esp), entry.name)
+        return entry && join(entriesFolder(esp), entry.name)
       }
       const suffix = role === 'verity' ? '_v' : ''
       const path = join(options.partitions, `btlinkd_${version}${suffix}`)
@@ -166,7 +175,7 @@ export function createSlots(
     async install(version, signal) {
       const { version: running } = await image()
       if (version === running) throw new InstallFailed(version, 'it is the version that runs')
-      await sweepEntries(options.esp)
+      await sweepEntries(await findEsp())
       await requireRoom(version, running)
       try {
         await sysupdate.update(version, signal)
