@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 import { argv, env, exit, stderr, stdout } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { FLAVOURS } from './flavours.ts'
+import { FLAVOURS, flavourNamed } from './flavours.ts'
 import { buildImage } from './image.ts'
 import { missingFor } from './needs.ts'
 import { CACHE } from './tools.ts'
@@ -40,7 +40,7 @@ const { values, positionals } = parseArgs({
     help: { type: 'boolean', default: false },
   },
 })
-const facts = Object.values(FLAVOURS).find(({ flavour }) => flavour === positionals[0])
+const facts = flavourNamed(positionals[0])
 if (!facts || positionals.length !== 1 || values.help) {
   ;(values.help ? stdout : stderr).write(USAGE)
   exit(values.help ? 0 : 2)

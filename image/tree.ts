@@ -71,6 +71,8 @@ export async function makeTree(tools: string, options: TreeOptions): Promise<voi
   const ours = join(work, 'mkosi.extra/usr/lib/btlinkd')
   await mkdir(ours, { recursive: true })
   await cp(options.publicKey, join(ours, 'release.pub'))
+  // Which image this is, and so which releases are for it.
+  await writeFile(join(ours, 'flavour'), `${facts.flavour}\n`)
   // `btlinkd update` takes no release of another image.
   await writeFile(join(ours, 'flavour'), `${facts.flavour}\n`)
   if (options.overlay !== undefined) {

@@ -1,0 +1,111 @@
+/** What has to hold on a machine that was started from an image, asked over its shell. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Machine } from '../test/support/machine.ts'
+
+/** Sockets that listen on other than loopback: docs/image.md has the same list with reasons. */
+export const DECLARED_SOCKETS: readonly string[] = [
+  'tcp 53',
+  'tcp 80',
+  'tcp 443',
+  'tcp 6881',
+  'tcp 9877',
+  'tcp 42080',
+  'tcp 44369',
+  'udp 53',
+  // The DHCP client's, on the machine's own address.
+  'udp 68',
+  'udp 5353',
+  'udp 6771',
+  'udp 6883',
+  'udp 6969',
+]
+
+/** Bars of the product, with the memory of the smallest board: 1 GiB. */
+export const BARS = {
+  memoryKiB: 450 * 1024,
+  writtenBytes: 1.2e9,
+  compressedBytes: 400e6,
+  idleWritesPerDayBytes: 50e6,
+  bootRatio: 1.3,
+}
+
+async function ask(machine: Machine, command: string, timeoutMs?: number): Promise<string> {
+  const { text } = await machine.shell(command, timeoutMs)
+  return text.trim()
+}
+
+/** Waits until systemd has nothing left to start; gives the units that failed, each on a line. */
+export async function settled(machine: Machine, timeoutMs = 300_000): Promise<string> {
+  await machine.shell('systemctl is-system-running --wait', timeoutMs)
+  return ask(machine, 'systemctl --failed --plain --no-legend')
+}
+
+/** Lines of the journal about orders of units that cannot be kept; empty when all is well. */
+export function orderingCycles(machine: Machine): Promise<string> {
+  return ask(machine, 'journalctl -b --no-pager -o cat | grep -i "ordering cycle" || :')
+}
+
+/** `tcp 80` for each port that listens on other than loopback, without resolvers' own questions. */
+export async function sockets(machine: Machine): Promise<string[]> {
+  const text = await ask(machine, 'ss -Hlntup')
+  const found = new Set<string>()
+  for (const line of text.split('\n')) {
+    const [protocol = '', , , , local = ''] = line.split(/\s+/)
+    const port = Number(local.slice(local.lastIndexOf(':') + 1))
+    const address = local.slice(0, local.lastIndexOf(':'))
+    if (/^(127\.|\[::1\]|\[fe80)/.test(address)) continue
+    // What unbound asks the internet from: another port each time, gone with the answer.
+    if (protocol === 'udp' && port !== 53 && line.includes('"unbound"')) continue
+    found.add(`${protocol} ${port}`)
+  }
+  return [...found].sort(inOrder)
+}
+
+const inOrder = (a: string, b: string) => {
+  const [p = '', m = ''] = a.split(' ')
+  const [q = '', n = ''] = b.split(' ')
+  return p === q ? Number(m) - Number(n) : p < q ? -1 : 1
+}
+
+/** Memory in use on the whole machine, in KiB: what is neither free nor can be freed. */
+export async function memoryKiB(machine: Machine): Promise<number> {
+  const text = await ask(machine, 'cat /proc/meminfo')
+  const field = (name: string) => Number(new RegExp(`^${name}: +(\\d+)`, 'm').exec(text)?.[1])
+  return field('MemTotal') - field('MemAvailable')
+}
+
+/** Everything that must differ between two machines from one image, by what it is. */
+export async function secrets(machine: Machine): Promise<Record<string, string>> {
+  const files = await ask(
+    machine,
+    'sha256sum /etc/machine-id $(find /var/lib/btlinkd /var/lib/ssh -name "*.key" -o -name "root.pem" -o -name "ssh_host_*_key" | sort); blkid -s UUID -o value /dev/disk/by-partlabel/btlinkd-data',
+  )
+  const entries = files.split('\n').map((line): [string, string] => {
+    const [value = '', name = 'data partition'] = line.split(/\s+/)
+    // The names of certificates' folders are the same; a root's own name is made of its key.
+    return [name, value]
+  })
+  return Object.fromEntries(entries)
+}
+
+/** Seconds from the kernel's start to the house's DNS being there. */
+export async function secondsToDns(machine: Machine): Promise<number> {
+  const text = await ask(
+    machine,
+    'while ! systemctl is-active -q unbound; do sleep 1; done; systemctl show -P ActiveEnterTimestampMonotonic unbound.service',
+    180_000,
+  )
+  return Number(text) / 1e6
+}
+
+/** Bytes a day that an idle machine writes to its disk, from `seconds` of watching it. */
+export async function idleWritesPerDay(machine: Machine, seconds: number): Promise<number> {
+  const written = async () => {
+    // Kernel documentation, block/stat: the seventh field is sectors of 512 bytes written.
+    const text = await ask(machine, 'sync; cat /sys/block/vda/stat')
+    return Number(text.split(/\s+/)[6]) * 512
+  }
+  const before = await written()
+  await sleep(seconds * 1000)
+  return ((await written()) - before) * (86_400 / seconds)
+}
