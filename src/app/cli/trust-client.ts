@@ -10,27 +10,13 @@ import { createLog } from '../log-lines.ts'
 import { isRunning } from '../run-folder.ts'
 import { boxHosts } from '../served-hosts.ts'
 import { ask, NotRunning, Refused } from './admin-client.ts'
+import { asOwner } from './as-owner.ts'
 import { type VerbInput, valueOf } from './verb.ts'
 
 /** What a running daemon has in memory: only proxies run without an admin socket. */
 const CHANGES = /^\/api\/trust\/(?:rotate|import|link-domains)/
 
 type Method = 'GET' | 'POST' | 'DELETE'
-
-/** What root writes, the user of the daemon must be able to read. */
-async function asOwner<Result>(folder: string, work: () => Promise<Result>): Promise<Result> {
-  const { uid, gid } = await stat(folder)
-  if (process.geteuid?.() !== 0 || uid === 0) return work()
-  const rootGroup = process.getegid?.() ?? 0
-  process.setegid?.(gid)
-  process.seteuid?.(uid)
-  try {
-    return await work()
-  } finally {
-    process.seteuid?.(0)
-    process.setegid?.(rootGroup)
-  }
-}
 
 async function askFolder(
   config: Config,

@@ -104,6 +104,16 @@ export const verbs: readonly VerbEntry[] = [
     load: async () => (await import('./update.ts')).updateVerb,
   },
   {
+    name: 'backup',
+    summary: 'put keys, certificates and sites into one locked file, and back',
+    load: async () => (await import('./backup.ts')).backupVerb,
+  },
+  {
+    name: 'reset',
+    summary: 'forget visits, or everything',
+    load: async () => (await import('./reset.ts')).resetVerb,
+  },
+  {
     name: 'status',
     summary: 'say what the daemon does',
     load: async () => (await import('./status.ts')).statusVerb,
@@ -117,5 +127,10 @@ export const verbs: readonly VerbEntry[] = [
     name: 'doctor',
     summary: 'say what is wrong and what to do, or mend it',
     load: async () => (await import('./doctor.ts')).doctorVerb,
+  },
+  {
+    name: 'support-bundle',
+    summary: 'gather facts for whoever helps, without secrets',
+    load: async () => (await import('./support-bundle.ts')).supportBundleVerb,
   },
 ]

@@ -2,12 +2,19 @@
 import { codeOf, messageOf } from '../../base/errors.ts'
 import { requireConfig } from '../config/load.ts'
 import { parseServeArgs } from '../serve-args.ts'
+import { settle } from '../settled.ts'
 
 const CONFIGURATION_EXIT = 78
 
 try {
   const { config: file, state: stateDir } = parseServeArgs(process.argv.slice(2))
-  const config = await requireConfig({ file, stateDir })
+  let config = await requireConfig({ file, stateDir })
+  try {
+    if (await settle(config.state_dir)) config = await requireConfig({ file, stateDir })
+  } catch (error) {
+    // In a sandbox it may not be ours to do; the role that it concerns does not start without.
+    process.stderr.write(`btlinkd: ${messageOf(error)}\n`)
+  }
   process.send?.(config, undefined, undefined, () => process.disconnect())
 } catch (error) {
   process.stderr.write(`btlinkd: ${messageOf(error)}\n`)

@@ -10,6 +10,7 @@ import type { Config } from '../config/schema.ts'
 import { createLifecycle } from '../lifecycle.ts'
 import { createLog } from '../log-lines.ts'
 import { type RoleName, rolesOf, type ServeArgs } from '../serve-args.ts'
+import { requireSettled } from '../settled.ts'
 import { composeRole, SOCKETS } from './compose-role.ts'
 import type { ComposedRole } from './composed-role.ts'
 import { type GivenSockets, takeGivenSockets } from './given-sockets.ts'
@@ -153,6 +154,8 @@ export async function runRole(role: RoleName, args: ServeArgs): Promise<number> 
   let lifecycle
   let heartbeat
   try {
+    // The others have nothing that a restore changes.
+    if (role === 'web') requireSettled(config.state_dir)
     const composed = await composeRole(role, config, given)
     lifecycle = createLifecycle(composed.components)
     heartbeat =

@@ -27,6 +27,18 @@ export interface StoreDeps {
 const FIRST_COPY_MS = 5000
 const INFO_HASH = /^[0-9a-f]{40}$/
 
+/** The shelves of content alone: what puts blobs and torrents on a box at rest. */
+export function createContent(
+  config: Omit<StoreConfig, 'history_limit' | 'site_limit'>,
+): Pick<Store, 'blobs' | 'torrents'> {
+  const paths = storePaths(config)
+  const shelf = createBlobShelf(paths)
+  return {
+    blobs: createBlobStore({ shelf, folder: paths.blobs, minFree: config.min_free }),
+    torrents: createTorrentFolders(paths, shelf),
+  }
+}
+
 export function createStore(
   { log }: StoreDeps,
   config: StoreConfig,

@@ -1,0 +1,279 @@
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { EMPTY, fromHex, toHex } from '../../../src/base/bytes.ts'
+import { infoHash, publicKey } from '../../../src/base/hashes.ts'
+import { createDatabaseFiles } from '../../../src/engines/store/index.ts'
+import { makeStore } from '../../engines/store/open-store.ts'
+import { createRunFolder } from '../../../src/app/run-folder.ts'
+import { type Cleanup, finallyDo, tempFolder } from '../../support/temp.ts'
+import { stateAtRest } from './state-at-rest.ts'
+
+const PASSPHRASE = 'correct horse battery staple'
+const never = new AbortController().signal
+
+/** A box with a root, a key, a site at version 7, a visited site, and the folder of its backups. */
+async function box(t: Cleanup) {
+  const rest = await stateAtRest(t)
+  const { state, cli, json, root } = rest
+  const { sha256 } = await root()
+  const made = await json(['key', 'new', 'home'])
+  const key = publicKey(String(made['publicKey']))
+  const store = makeStore(state)
+  await store.start(never)
+  const site = { publicKey: key, salt: EMPTY, keyName: 'home', title: 'Home' }
+  store.sites.saveSite({ ...site, watched: false, pinned: false })
+  assert.equal(store.sites.reserveSeq(key, EMPTY, 6), 7)
+  store.sites.visited(publicKey('77'.repeat(32)), EMPTY, 1)
+  await store.stop()
+  const away = await tempFolder(t, 'away')
+  const file = join(away, 'box.btlinkd-backup')
+  const secret = join(away, 'secret')
+  await writeFile(secret, `${PASSPHRASE}\n`)
+  const backup = (...args: string[]) => cli(['backup', ...args, '--passphrase-file', secret])
+  return { ...rest, key, sha256, file, secret, away, backup }
+}
+
+const seedOf = (state: string) => readFile(join(state, 'keys', 'home.key'), 'utf8')
+
+/** Every path below the state with what it holds, but for what each start writes. */
+async function snapshotOf(state: string): Promise<Map<string, string>> {
+  const all = new Map<string, string>()
+  for (const entry of await readdir(state, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
+    if (entry.isFile() && !path.includes('/run/')) all.set(path, toHex(await readFile(path)))
+  }
+  return all
+}
+
+describe('btlinkd backup, without a daemon', () => {
+  it('puts keys, roots, numbers and sites on another box, which then has the same fingerprint (R19, R20)', async (t) => {
+    const one = await box(t)
+    const made = await one.backup('create', one.file, '--json')
+    assert.equal(made.code, 0, made.stderr)
+    assert.equal((await stat(one.file)).mode & 0o777, 0o600)
+    assert.deepEqual(
+      (JSON.parse(made.stdout) as { strangers: string[] }).strangers,
+      ['secret'].filter(() => false),
+    )
+
+    const verified = await one.backup('verify', one.file, '--json')
+    assert.equal(verified.code, 0, verified.stderr)
+    const view = JSON.parse(verified.stdout) as Record<string, unknown>
+    assert.deepEqual(view['keys'], ['home'])
+    assert.equal(view['visited'], 1)
+    assert.equal((view['roots'] as { sha256: string }[])[0]?.sha256, one.sha256)
+
+    const two = await stateAtRest(t)
+    assert.notEqual((await two.root()).sha256, one.sha256)
+    const restored = await two.cli(['backup', 'restore', one.file, '--passphrase-file', one.secret])
+    assert.equal(restored.code, 0, restored.stderr)
+    assert.match(restored.stdout, /The former state is in .*before-restore-\d{8}T\d{6}Z/)
+    assert.equal((await two.root()).sha256, one.sha256)
+    assert.equal(await seedOf(two.state), await seedOf(one.state))
+    assert.equal((await stat(join(two.state, 'keys', 'home.key'))).mode & 0o777, 0o600)
+    const store = makeStore(two.state)
+    await store.start(never)
+    t.after(() => store.stop())
+    assert.equal(store.sites.site(one.key, EMPTY)?.title, 'Home')
+    // What the first box gave out since the backup was made is unknown here.
+    assert.equal(store.sites.reserveSeq(one.key, EMPTY, 0), 1008)
+    assert.deepEqual(
+      (await readdir(two.state)).filter(
+        (name) => name.startsWith('swap') || name.includes('restoring'),
+      ),
+      [],
+    )
+  })
+
+  it('never lowers a number that the box itself gave out (R20)', async (t) => {
+    const one = await box(t)
+    assert.equal((await one.backup('create', one.file)).code, 0)
+    const later = makeStore(one.state)
+    await later.start(never)
+    assert.equal(later.sites.reserveSeq(one.key, EMPTY, 5000), 5001)
+    await later.stop()
+    const done = await one.backup('restore', one.file)
+    assert.equal(done.code, 0, done.stderr)
+    const store = makeStore(one.state)
+    await store.start(never)
+    t.after(() => store.stop())
+    assert.ok(store.sites.reserveSeq(one.key, EMPTY, 0) > 5001)
+  })
+
+  it('asks before a key of this box is put aside, and keeps it', async (t) => {
+    const one = await box(t)
+    assert.equal((await one.backup('create', one.file)).code, 0)
+    await one.json(['key', 'new', 'later'])
+    const before = await snapshotOf(one.state)
+    const refused = await one.backup('restore', one.file)
+    assert.equal(refused.code, 2)
+    assert.match(refused.stderr, /not in the backup .* later\. Say --yes/)
+    assert.deepEqual(await snapshotOf(one.state), before)
+    const done = await one.backup('restore', one.file, '--yes', '--json')
+    assert.equal(done.code, 0, done.stderr)
+    const { former } = JSON.parse(done.stdout) as { former: string }
+    assert.deepEqual((await readdir(join(former, 'keys'))).sort(), ['home.key', 'later.key'])
+    assert.deepEqual(await readdir(join(one.state, 'keys')), ['home.key'])
+  })
+
+  it('refuses what is broken, each with a line, and changes nothing (R19)', async (t) => {
+    const one = await box(t)
+    assert.equal((await one.backup('create', one.file)).code, 0)
+    const whole = await readFile(one.file)
+    const before = await snapshotOf(one.state)
+    const flipped = Buffer.from(whole)
+    flipped[whole.length - 3000] = (flipped[whole.length - 3000] ?? 0) ^ 1
+    const broken: [string, Uint8Array, RegExp][] = [
+      ['truncated', whole.subarray(0, whole.length - 100), /damaged \(it ends in the middle/],
+      ['flipped', flipped, /damaged/],
+      ['longer', Buffer.concat([whole, Buffer.from('more')]), /damaged/],
+      ['empty', Buffer.alloc(0), /no backup of btlinkd/],
+      ['text', Buffer.from('a text that is long enough to be looked at'), /no backup of btlinkd/],
+    ]
+    for (const [name, bytes, why] of broken) {
+      const file = join(one.away, name)
+      await writeFile(file, bytes)
+      for (const part of ['verify', 'restore']) {
+        const { code, stderr } = await one.backup(part, file)
+        assert.equal(code, 1, `${part} ${name}`)
+        assert.match(stderr, why, `${part} ${name}`)
+        assert.equal(stderr.trim().split('\n').length, 1, stderr)
+      }
+    }
+    await writeFile(one.secret, 'another horse battery staple\n')
+    const wrong = await one.backup('restore', one.file)
+    assert.match(wrong.stderr, /the passphrase does not open this backup/)
+    const absent = await one.backup('restore', join(one.away, 'absent'))
+    assert.match(absent.stderr, /cannot read .*absent: ENOENT/)
+    assert.deepEqual(await snapshotOf(one.state), before)
+  })
+
+  it('takes no weak passphrase, none as an argument, and writes over nothing else', async (t) => {
+    const one = await box(t)
+    assert.equal((await one.cli(['backup', 'create', one.file], 'short\n')).code, 1)
+    assert.equal(
+      (await one.cli(['backup', 'create', one.file, '--passphrase', PASSPHRASE])).code,
+      2,
+    )
+    assert.equal((await one.cli(['backup', 'create', one.file], '')).code, 2)
+    assert.ok(!existsSync(one.file))
+    const other = join(one.away, 'letter.txt')
+    await writeFile(other, 'dear reader')
+    const refused = await one.backup('create', other)
+    assert.match(refused.stderr, /it is there and is no backup/)
+    assert.equal(await readFile(other, 'utf8'), 'dear reader')
+    assert.deepEqual((await readdir(one.away)).sort(), ['letter.txt', 'secret'])
+  })
+
+  it('refuses to touch a box that runs', async (t) => {
+    const one = await box(t)
+    assert.equal((await one.backup('create', one.file)).code, 0)
+    const lock = createRunFolder(one.state, 'web')
+    await lock.start(never)
+    finallyDo(t, () => lock.stop())
+    for (const args of [
+      ['backup', 'restore', one.file, '--passphrase-file', one.secret],
+      ['reset', '--soft', '--yes'],
+      ['reset', '--factory', '--yes'],
+    ]) {
+      const { code, stderr } = await one.cli(args)
+      assert.equal(code, 1)
+      assert.match(stderr, /a btlinkd runs on .*: stop it first, or say --stop/)
+    }
+  })
+
+  it('keeps the configuration, and lays one aside that names other folders', async (t) => {
+    const one = await box(t)
+    const config = join(one.state, 'btlinkd.yaml')
+    await writeFile(
+      config,
+      '# mine\nhealth:\n  interval: 1m\n'.replace(
+        'health:\n  interval: 1m\n',
+        'log:\n  level: warn\n',
+      ),
+    )
+    assert.equal((await one.backup('create', one.file)).code, 0)
+    await writeFile(config, 'log:\n  level: error\n')
+    const done = await one.backup('restore', one.file, '--json')
+    assert.equal(done.code, 0, done.stderr)
+    assert.match(await readFile(config, 'utf8'), /# mine/)
+    const { former } = JSON.parse(done.stdout) as { former: string }
+    assert.match(await readFile(join(former, 'btlinkd.yaml'), 'utf8'), /level: error/)
+
+    await writeFile(config, 'storage:\n  blob_storage: /nowhere/blobs\n')
+    const other = await one.backup('restore', one.file)
+    assert.equal(other.code, 0, other.stderr)
+    assert.match(other.stdout, /not in force \(it names other folders/)
+    assert.match(await readFile(config, 'utf8'), /nowhere/)
+    assert.match(
+      await readFile(join(one.state, 'configuration-from-backup.yaml'), 'utf8'),
+      /# mine/,
+    )
+  })
+
+  it('restores over a database that cannot be read (R24)', async (t) => {
+    const one = await box(t)
+    assert.equal((await one.backup('create', one.file)).code, 0)
+    await writeFile(join(one.state, 'state.db'), 'no database'.repeat(1000))
+    await rm(join(one.state, 'state.db.snapshot'))
+    const done = await one.backup('restore', one.file)
+    assert.equal(done.code, 0, done.stderr)
+    assert.equal(
+      (await createDatabaseFiles().inspect(join(one.state, 'state.db'))).own[0]?.title,
+      'Home',
+    )
+  })
+})
+
+describe('btlinkd reset, without a daemon', () => {
+  it('--soft forgets visits and caches, and keeps keys, roots and own sites (R20)', async (t) => {
+    const one = await box(t)
+    const torrent = infoHash('5a'.repeat(20))
+    await mkdir(join(one.state, 'store', 'torrents', torrent), { recursive: true })
+    await mkdir(join(one.state, 'dht'))
+    await writeFile(join(one.state, 'dht', 'items.benc'), fromHex('6465'))
+    await writeFile(join(one.state, 'dht', 'nodes.benc'), fromHex('6465'))
+    assert.equal((await one.cli(['reset', '--soft'])).code, 2)
+    const done = await one.json(['reset', '--soft', '--yes'])
+    assert.deepEqual(done, { sites: 1, torrents: 1, files: 1 })
+    assert.deepEqual(await readdir(join(one.state, 'store', 'torrents')), [])
+    assert.deepEqual(await readdir(join(one.state, 'dht')), ['nodes.benc'])
+    assert.equal((await one.root()).sha256, one.sha256)
+    const facts = await createDatabaseFiles().inspect(join(one.state, 'state.db'))
+    assert.deepEqual([facts.own[0]?.title, facts.visited], ['Home', 0])
+    const bytes = await readFile(join(one.state, 'state.db'))
+    assert.equal(bytes.indexOf(fromHex('77'.repeat(32))), -1, 'a visited key is still in the file')
+  })
+
+  it('--factory names the sites that would be lost, wants a word, and leaves what is not ours (R20)', async (t) => {
+    const one = await box(t)
+    await writeFile(join(one.state, 'letter.txt'), 'mine')
+    const refused = await one.cli(['reset', '--factory'])
+    assert.equal(refused.code, 2)
+    assert.match(refused.stderr, /unless a backup has their keys:/)
+    assert.match(refused.stderr, /-pk\.btlink \(key home, Home\)/)
+    const done = await one.json(['reset', '--factory', '--yes'])
+    assert.deepEqual(done['left'], ['letter.txt'])
+    assert.deepEqual((await readdir(one.state)).sort(), ['letter.txt', 'run'])
+    assert.equal((await one.cli(['reset'])).code, 2)
+    assert.equal((await one.cli(['reset', '--soft', '--factory'])).code, 2)
+  })
+})
+
+it('a damaged key file is named with what to do, and no other takes its name (R24)', async (t) => {
+  const one = await box(t)
+  const path = join(one.state, 'keys', 'home.key')
+  await truncate(path, 20)
+  const store = makeStore(one.state)
+  await store.start(never)
+  t.after(() => store.stop())
+  await assert.rejects(
+    store.keys.ensure('home'),
+    /home\.key does not hold 64 hex digits: restore it/,
+  )
+  await assert.rejects(store.keys.create('home'), { code: 'BTL_ERR_STORE_KEY_EXISTS' })
+  assert.equal((await stat(path)).size, 20)
+})
