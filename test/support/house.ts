@@ -82,6 +82,8 @@ export interface DhcpOptions {
   dns?: string
   /** Option 252, the proxy script; the default is the box's `/wpad.dat`. */
   pac?: string | undefined
+  /** Network card that always gets the box's address. */
+  boxMac?: string
 }
 
 /** The router's DHCP server: what its owner typed into its form is `options`. */
@@ -111,6 +113,7 @@ export async function startDhcp(
       `--dhcp-option=6,${dns}`,
       '--domain=lan',
       `--dhcp-option=252,${pac}`,
+      ...(options.boxMac === undefined ? [] : [`--dhcp-host=${options.boxMac},${box.address}`]),
     ],
     { netns: router.netns },
   )

@@ -1,0 +1,232 @@
+/** The household on a flashed box: built, started, lived with. */
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import {
+  BARS,
+  DECLARED_SOCKETS,
+  memoryKiB,
+  orderingCycles,
+  secrets,
+  settled,
+  sockets,
+} from '../../image/checks.ts'
+import { curl } from '../support/curl.ts'
+import { createTestDaemon, type TestDaemon } from '../support/daemon.ts'
+import {
+  createHouse,
+  INTERNET,
+  joinNetwork,
+  startDhcp,
+  WAN,
+  withoutHouse,
+} from '../support/house.ts'
+import type { House, Lease } from '../support/house.ts'
+import { untilTheEnd } from '../support/house-whole.ts'
+import { builtImage, flash, putOnCard, tapInPlaceOf, withoutImage } from '../support/image.ts'
+import { type Machine, machine } from '../support/machine.ts'
+import { publish, SITE } from '../support/neighbours.ts'
+import { missing, output, run } from '../support/processes.ts'
+import { writeSite } from '../support/daemon.ts'
+import { until } from '../support/until.ts'
+
+const DIG = '/usr/bin/dig'
+const SSH = '/usr/bin/ssh'
+const MAC = '52:54:00:0b:0b:01'
+const skip = withoutHouse() || withoutImage() || missing(DIG, SSH)
+// A machine without KVM does in a minute what a board does in seconds.
+const START_MS = 400_000
+
+describe('a flashed box', { skip }, () => {
+  const t = untilTheEnd()
+  let house: House
+  let box: Machine
+  let away: TestDaemon
+  let lease: Lease
+  let netns: string
+  let folder: string
+  let failed: string
+
+  const dig = async (...question: string[]) => {
+    const asked = ['+tries=1', '+time=5', '+short', `@${lease.dns}`, ...question]
+    return (await run(DIG, asked, { netns })).stdout.trim()
+  }
+
+  before(
+    async () => {
+      folder = await mkdtemp(join(tmpdir(), 'btl-image-'))
+      const { image } = await builtImage(folder)
+      const disk = join(folder, 'card.img')
+      await flash(image, disk)
+      house = await createHouse(t)
+      const { internet } = house
+      away = await createTestDaemon(t, {
+        netns: internet.netns,
+        address: INTERNET.gateway,
+        config: { dns: { enabled: false } },
+      })
+      await startDhcp(t, house, { boxMac: MAC })
+      // What people put on the card: a key for ssh, names of the house, and here whom to ask in the DHT.
+      const files = {
+        'btlinkd.yaml': `dns:
+  records: ['nas.lan=10.77.0.20']
+dht:
+  bootstrap_nodes: ['${INTERNET.gateway}:${away.port('dht')}']
+`,
+        authorized_keys: '',
+      }
+      await output('/usr/bin/ssh-keygen', [
+        '-q',
+        '-t',
+        'ed25519',
+        '-N',
+        '',
+        '-f',
+        join(folder, 'me'),
+      ])
+      files.authorized_keys = await output('/usr/bin/cat', [join(folder, 'me.pub')])
+      for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
+      await putOnCard(
+        disk,
+        Object.keys(files).map((name) => join(folder, name)),
+      )
+      box = await machine(t, {
+        kind: 'pc',
+        disk,
+        folder: join(folder, 'machine'),
+        tap: await tapInPlaceOf(house.box),
+        mac: MAC,
+        probe: true,
+        watchdog: true,
+      })
+      await box.start()
+      const [laptop] = house.laptops
+      netns = laptop.netns
+      lease = await joinNetwork(t, laptop)
+      failed = await settled(box, START_MS)
+    },
+    { timeout: 900_000 },
+  )
+  after(() => rm(folder, { recursive: true, force: true }))
+
+  it('R01 starts whole: no unit fails, no order of units is a ring', async () => {
+    assert.equal(failed, '', await journalOf(failed))
+    assert.equal(await orderingCycles(box), '')
+  })
+
+  async function journalOf(units: string): Promise<string> {
+    const name = units.split(/\s/)[0] ?? ''
+    return (await box.shell(`journalctl -u '${name}' -n 40 --no-pager`)).text
+  }
+
+  it('R03 fills the card: two slots, and the rest for what is kept', async () => {
+    const { text } = await box.shell(
+      'ls /dev/disk/by-partlabel; df --output=size -BM /var | tail -1',
+    )
+    for (const label of ['_empty', 'btlinkd-data', 'esp']) assert.ok(text.includes(label), text)
+    assert.ok(Number(/(\d+)M/.exec(text)?.[1]) > 2000, text)
+  })
+
+  it('R05 runs from a root that is verified and cannot be written, without a password', async () => {
+    const { text } = await box.shell(
+      'findmnt -no SOURCE,FSTYPE,OPTIONS /; passwd -S root; touch /usr/x',
+    )
+    assert.match(text, /\/dev\/mapper\/root\s+erofs\s+ro/)
+    assert.match(text, /^root L/m)
+    assert.match(text, /touch: .*Read-only/)
+    const { text: shadow } = await box.shell(
+      'cut -d: -f2 /etc/shadow | grep -v "^[!*]" || echo none',
+    )
+    assert.equal(shadow.trim(), 'none')
+  })
+
+  it('R05 listens at the declared ports and no other, with ssh by key only', async () => {
+    const expected = [...DECLARED_SOCKETS, 'tcp 22'].sort()
+    assert.deepEqual((await sockets(box)).sort(), expected)
+    const into = ['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null']
+    const login = (...more: string[]) =>
+      run(SSH, [...into, '-o', 'BatchMode=yes', ...more, `root@${house.box.address}`, 'id -u'], {
+        netns,
+        timeoutMs: 90_000,
+      })
+    const other = await login('-o', 'IdentityFile=/dev/null', '-o', 'IdentityAgent=none')
+    assert.match(other.stderr, /Permission denied \(publickey\)/)
+    assert.equal((await login('-i', join(folder, 'me'))).stdout.trim(), '0')
+  })
+
+  it('R02 is the DNS that the router hands out, and knows its own names', async () => {
+    assert.equal(lease.dns, house.box.address)
+    assert.equal(lease.pac, `http://${house.box.address}/wpad.dat`)
+    assert.equal(await dig('btlink'), house.box.address)
+    assert.equal(await dig('wpad'), house.box.address)
+    assert.equal(await dig('nas.lan'), '10.77.0.20')
+  })
+
+  it('R25 shows its page over http, and over https with its own root', async () => {
+    const page = await curl('http://btlink/', { netns })
+    assert.equal(page.status, 200, page.text())
+    const pac = await curl('http://wpad/wpad.dat', { netns })
+    assert.match(pac.text(), /FindProxyForURL/)
+    const root = await curl('http://btlink/.btlink/rootca.pem', { netns })
+    await writeFile(join(folder, 'root.pem'), root.body)
+    const secure = await curl('https://btlink/', {
+      netns,
+      more: ['--cacert', join(folder, 'root.pem')],
+    })
+    assert.equal(secure.status, 200, secure.text())
+  })
+
+  it('R15 a laptop browses the site of a box elsewhere', async () => {
+    const site = join(folder, 'site')
+    await writeSite(site, SITE)
+    const { host } = await publish(away, site, 'home')
+    const opened = await until(
+      'the site in the house',
+      async () => {
+        const answer = await curl(`http://${host}/`, { netns })
+        return answer.status === 200 && answer.text()
+      },
+      { timeoutMs: 90_000, everyMs: 2000 },
+    )
+    assert.match(opened, /First light/)
+  })
+
+  it('R27 shows the internet its peers’ ports and nothing else', async () => {
+    const { netns: outside } = house.internet
+    const opens = async (port: number) =>
+      (
+        await run('/usr/bin/busybox', ['nc', '-w', '4', WAN, String(port), '-e', '/bin/true'], {
+          netns: outside,
+        })
+      ).code === 0
+    assert.equal(await opens(6881), true)
+    for (const port of [22, 53, 80, 443, 9877, 42080, 44369]) {
+      assert.equal(await opens(port), false, `port ${port} is open to the internet`)
+    }
+  })
+
+  it('R23 takes less memory than half of the smallest board', async () => {
+    const used = await memoryKiB(box)
+    assert.ok(used <= BARS.memoryKiB, `${used} KiB`)
+  })
+
+  it('R02 the house has its DNS while the daemon is dead', async () => {
+    const roles = 'btlinkd-dns btlinkd-swarm btlinkd-web'
+    await box.shell(`systemctl kill -s KILL ${roles}; systemctl stop btlinkd.target ${roles}`)
+    assert.equal(await dig('nas.lan'), '10.77.0.20')
+    assert.equal(await dig('wpad'), house.box.address)
+    await box.shell('systemctl start btlinkd.target', START_MS)
+  })
+
+  it('R05 keeps what is its own over a restart', async () => {
+    const mine = await secrets(box)
+    assert.ok(Object.keys(mine).length >= 5, JSON.stringify(mine))
+    await box.powerOff()
+    await box.start()
+    assert.equal(await settled(box, START_MS), '')
+    assert.deepEqual(await secrets(box), mine)
+    assert.equal(await dig('nas.lan'), '10.77.0.20')
+  })
+})
