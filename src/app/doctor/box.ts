@@ -20,7 +20,7 @@ function numbersIn(text: string): Map<string, number> {
   return found
 }
 
-function askText(stateDir: string, path: string): Promise<string> {
+export function askText(stateDir: string, path: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const headers = { host: 'localhost' }
     const sent = get({ socketPath: adminSocket(stateDir), path, headers, timeout: ANSWER_MS })

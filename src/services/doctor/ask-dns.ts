@@ -46,7 +46,10 @@ export function askDns(
   return new Promise((resolve) => {
     const socket = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4')
     let tries = 0
+    let isOver = false
     const end = (message?: Message): void => {
+      if (isOver) return
+      isOver = true
       clearInterval(timer)
       signal.removeEventListener('abort', onAbort)
       socket.close()
@@ -65,7 +68,11 @@ export function askDns(
       if (decoded.ok && decoded.message.id === id) end(decoded.message)
     })
     // A connected socket hears nobody else, and is told of a closed port.
-    socket.connect(server.port, server.address, send)
+    socket.connect(server.port, server.address, (error?: Error) => {
+      // Where there is no way there.
+      if (error) end()
+      else send()
+    })
   })
 }
 

@@ -27,7 +27,10 @@ export function askMdns(text: string, waitMs: number, signal: AbortSignal): Prom
   return new Promise((resolve) => {
     // From a port of our own the answers come to us alone (§6.7).
     const socket = createSocket('udp4')
+    let isOver = false
     const end = (): void => {
+      if (isOver) return
+      isOver = true
       clearTimeout(timer)
       signal.removeEventListener('abort', end)
       socket.close()

@@ -51,7 +51,11 @@ export const diskChecks: readonly Check[] = [
         const isForeign = code === 'EACCES' && process.geteuid?.() !== 0
         return failed(
           `cannot write to ${stateDir}: ${WHY[code] ?? code}`,
-          isForeign ? 'Run this as root or as the user of the daemon.' : undefined,
+          isForeign
+            ? 'Run this as root or as the user of the daemon.'
+            : code === 'ENOENT'
+              ? 'Start the daemon, which makes it, or name the right folder with --state or state_dir.'
+              : undefined,
         )
       } finally {
         await rm(probe, { force: true }).catch(() => undefined)

@@ -113,18 +113,21 @@ export function askDhcp(
   return new Promise((resolve, reject) => {
     const socket = createSocket({ type: 'udp4', reuseAddr: true })
     let timer: NodeJS.Timeout | undefined
-    const end = (): void => {
+    let isOver = false
+    const close = (): boolean => {
+      if (isOver) return false
+      isOver = true
       clearTimeout(timer)
       signal.removeEventListener('abort', end)
       socket.close()
-      resolve([...offers.values()])
+      return true
+    }
+    const end = (): void => {
+      if (close()) resolve([...offers.values()])
     }
     signal.addEventListener('abort', end, { once: true })
-    socket.once('error', (error) => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', end)
-      socket.close()
-      reject(error)
+    socket.on('error', (error) => {
+      if (close()) reject(error)
     })
     socket.on('message', (packet) => {
       const offer = decodeOffer(packet, id)

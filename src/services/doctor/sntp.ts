@@ -24,7 +24,10 @@ export function clockOffset(
   return new Promise((resolve) => {
     const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4')
     let sentAt = 0
+    let isOver = false
     const end = (offset?: number): void => {
+      if (isOver) return
+      isOver = true
       clearTimeout(timer)
       signal.removeEventListener('abort', onAbort)
       socket.close()
@@ -47,7 +50,8 @@ export function clockOffset(
       const back = now()
       end((readTime(packet, 32) - sentAt + (readTime(packet, 40) - back)) / 2)
     })
-    socket.connect(Number(port), host, () => {
+    socket.connect(Number(port), host, (error?: Error) => {
+      if (error) return end()
       const request = Buffer.alloc(PACKET_BYTES)
       // Version 4, mode 3: a client.
       request[0] = 0x23
