@@ -24,6 +24,7 @@ import {
   sockets,
 } from './checks.ts'
 import { flavourNamed } from './flavours.ts'
+import { readVersion } from './tree.ts'
 
 const run = promisify(execFile)
 const OUT = fileURLToPath(new URL('out', import.meta.url))
@@ -40,7 +41,7 @@ if (!facts) {
   exit(2)
 }
 const { flavour } = facts
-const { version } = (await import('../package.json', { with: { type: 'json' } })).default
+const version = await readVersion()
 const image = values.image ?? join(OUT, flavour, `btlinkd-${flavour}_${version}.img`)
 if (!existsSync(image)) {
   stderr.write(`there is no ${image}: npm run image -- ${flavour}\n`)

@@ -2,7 +2,6 @@
  * `npm run image -- pc|arm64|rpi`: one image, its update files, its list of contents, sums and signature,
  * in image/out/<flavour>/. Says first what it needs, and what cannot be built on this machine.
  */
-import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { argv, env, exit, stderr, stdout } from 'node:process'
 import { fileURLToPath } from 'node:url'
@@ -11,6 +10,7 @@ import { FLAVOURS, flavourNamed } from './flavours.ts'
 import { buildImage } from './image.ts'
 import { missingFor } from './needs.ts'
 import { CACHE } from './tools.ts'
+import { readVersion } from './tree.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const USAGE = `usage: npm run image -- pc|arm64|rpi [options]
@@ -54,13 +54,10 @@ for (const other of Object.values(FLAVOURS)) {
   for (const line of missing) say(`${other.flavour} cannot be built here: ${line}`)
   if (other === facts && missing.length > 0) exit(1)
 }
-const manifest = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
-  version: string
-}
 await buildImage({
   facts,
   say,
-  version: values.version ?? manifest.version,
+  version: values.version ?? (await readVersion()),
   out: resolve(values.out ?? join(ROOT, 'image/out', facts.flavour)),
   package: values.package,
   key: values.key ?? env['BTLINKD_RELEASE_KEY'],

@@ -64,7 +64,10 @@ async function signingKeys(given: string | undefined): Promise<SigningKeys> {
 }
 
 /** `npm run deb`, for the image's architecture. */
-async function ourPackage({ facts, say }: ImageOptions): Promise<string> {
+export async function ourPackage({
+  facts,
+  say,
+}: Pick<ImageOptions, 'facts' | 'say'>): Promise<string> {
   say(`making btlinkd's package for ${facts.debian} (npm run deb)`)
   const script = join(ROOT, 'image/deb.ts')
   const args = [script, '--arch', facts.debian]

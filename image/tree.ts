@@ -1,6 +1,6 @@
 /** The folder mkosi works in: our configuration, the mirror, the packages and what is made for this build. */
 import { execFile } from 'node:child_process'
-import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { env } from 'node:process'
 import { fileURLToPath } from 'node:url'
@@ -10,6 +10,9 @@ import { CACHE, inTools, MIRROR } from './tools.ts'
 
 const run = promisify(execFile)
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
+
+// 2026-11-01, for sources that came without their history.
+const WITHOUT_GIT = 1_793_491_200
 
 export interface TreeOptions {
   facts: FlavourFacts
@@ -36,12 +39,18 @@ Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 
 `
 
+/** package.json's. */
+export async function readVersion(): Promise<string> {
+  const text = await readFile(join(ROOT, 'package.json'), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
+
 /** The time of the sources: SOURCE_DATE_EPOCH, or that of the last commit. */
 export async function sourceEpoch(): Promise<number> {
   const given = Number(env['SOURCE_DATE_EPOCH'])
   if (Number.isSafeInteger(given) && given > 0) return given
-  const { stdout } = await run('git', ['-C', ROOT, 'log', '-1', '--format=%ct'])
-  return Number(stdout)
+  const commit = await run('git', ['-C', ROOT, 'log', '-1', '--format=%ct']).catch(() => undefined)
+  return commit === undefined ? WITHOUT_GIT : Number(commit.stdout)
 }
 
 /** Runs mkosi; afterwards `made` holds its disk image, slots, kernel and manifest. */

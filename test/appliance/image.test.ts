@@ -14,7 +14,7 @@ import {
   sockets,
 } from '../../image/checks.ts'
 import { curl } from '../support/curl.ts'
-import { createTestDaemon, type TestDaemon } from '../support/daemon.ts'
+import { createTestDaemon, type TestDaemon, writeSite } from '../support/daemon.ts'
 import {
   createHouse,
   INTERNET,
@@ -29,7 +29,6 @@ import { builtImage, flash, putOnCard, tapInPlaceOf, withoutImage } from '../sup
 import { type Machine, machine } from '../support/machine.ts'
 import { publish, SITE } from '../support/neighbours.ts'
 import { missing, output, run } from '../support/processes.ts'
-import { writeSite } from '../support/daemon.ts'
 import { until } from '../support/until.ts'
 
 const DIG = '/usr/bin/dig'
