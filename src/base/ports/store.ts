@@ -90,6 +90,14 @@ export interface KeyStore {
   sign(name: string, message: Uint8Array): Promise<Uint8Array>
 }
 
+/** The content of a box at rest. */
+export interface ContentShelves {
+  blobs: BlobStore
+  torrents: TorrentFolders
+  /** Makes the folders where they are not there; before the first put. */
+  prepare(): Promise<void>
+}
+
 export interface Store extends Component {
   blobs: BlobStore
   torrents: TorrentFolders

@@ -5,7 +5,7 @@ import { messageOf } from '../../base/errors.ts'
 import { formatSize } from '../../base/units.ts'
 import type { Health } from '../../base/ports/component.ts'
 import type { Log } from '../../base/ports/log.ts'
-import type { Store } from '../../base/ports/store.ts'
+import type { ContentShelves, Store } from '../../base/ports/store.ts'
 import { createBlobShelf } from './blob-shelf.ts'
 import { createBlobStore } from './blob-store.ts'
 import type { StoreConfig } from './config.ts'
@@ -27,15 +27,20 @@ export interface StoreDeps {
 const FIRST_COPY_MS = 5000
 const INFO_HASH = /^[0-9a-f]{40}$/
 
-/** The shelves of content alone: what puts blobs and torrents on a box at rest. */
+/** The shelves of content alone: for what comes to a box at rest, or goes from it. */
 export function createContent(
   config: Omit<StoreConfig, 'history_limit' | 'site_limit'>,
-): Pick<Store, 'blobs' | 'torrents'> {
+): ContentShelves {
   const paths = storePaths(config)
   const shelf = createBlobShelf(paths)
   return {
     blobs: createBlobStore({ shelf, folder: paths.blobs, minFree: config.min_free }),
     torrents: createTorrentFolders(paths, shelf),
+    async prepare() {
+      for (const folder of [paths.blobs, paths.torrents]) {
+        await onDisk(folder, () => makeFolder(folder, 0o755))
+      }
+    },
   }
 }
 

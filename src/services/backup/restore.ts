@@ -9,7 +9,7 @@ import { pipeline } from 'node:stream/promises'
 import { codeOf, messageOf } from '../../base/errors.ts'
 import { infoHash, type Sha256, sha256 } from '../../base/hashes.ts'
 import type { DatabaseFiles, NameNumber } from '../../base/ports/state-database.ts'
-import type { Store } from '../../base/ports/store.ts'
+import type { ContentShelves } from '../../base/ports/store.ts'
 import { formatSize } from '../../base/units.ts'
 import { Damaged, NoSpace, Unwritable } from './errors.ts'
 import { DATABASE_SUFFIXES, IDENTITY } from './inventory.ts'
@@ -29,8 +29,7 @@ import { type Contents, seedMark, verifyBackup } from './verify.ts'
 
 export interface RestoreDeps {
   databases: DatabaseFiles
-  /** The shelves of content, without a database. */
-  content: Pick<Store, 'blobs' | 'torrents'>
+  content: ContentShelves
 }
 
 export interface RestoreOptions {
@@ -183,6 +182,7 @@ export async function restoreBox(
   async function layReady(contents: Contents): Promise<boolean> {
     const plan = planOf(options, former)
     await writePlan(stateDir, plan)
+    if (contents.torrents.length > 0) await deps.content.prepare()
     const takeContent = createContentTaker(deps.content, signal)
     const take = (file: PackedFile) =>
       file.part === 'state' || file.part === 'database' ? stage(file) : takeSite(file)
