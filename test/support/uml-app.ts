@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs'
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { stripTypeScriptTypes } from 'node:module'
-import { dirname, extname, join, relative } from 'node:path'
+import { basename, dirname, extname, join, relative } from 'node:path'
 import { output, run } from './processes.ts'
 import { ROOT } from './sources.ts'
 import { type Cleanup, tempFolder } from './temp.ts'
@@ -56,11 +56,12 @@ async function copyPackages(to: string): Promise<void> {
 /** Programs of the tests that run in a guest; types go, nothing else has to. */
 async function copyGuests(to: string): Promise<void> {
   await mkdir(join(to, 'guest'))
-  for (const file of await readdir(GUEST)) {
-    const text = stripTypeScriptTypes(await readFile(join(GUEST, file), 'utf8'))
+  const files = (await readdir(GUEST)).map((name) => join(GUEST, name))
+  for (const path of [...files, join(GUEST, '../log-writes.ts')]) {
+    const text = stripTypeScriptTypes(await readFile(path, 'utf8'))
     await writeFile(
-      join(to, 'guest', file.replace(/\.ts$/, '.js')),
-      text.replaceAll(/(from '\.\/[a-z-]+)\.ts'/g, "$1.js'"),
+      join(to, 'guest', basename(path, '.ts').concat('.js')),
+      text.replaceAll(/from '\.\.?\/([a-z-]+)\.ts'/g, "from './$1.js'"),
     )
   }
 }
