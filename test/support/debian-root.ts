@@ -22,7 +22,7 @@ const SUITE = 'trixie'
 const PACKAGES = [
   'systemd,systemd-sysv,dbus,ca-certificates,iproute2,procps',
   'python3-minimal,python3-apt,avahi-daemon,libnss-mdns',
-  'nftables,nginx-light,unbound,curl,dnsutils',
+  'nftables,nginx-light,unbound,dns-root-data,curl,dnsutils',
 ].join(',')
 
 /** There, but not yet in use. */
