@@ -70,15 +70,19 @@ export function checkPassphrase(passphrase: string): void {
   }
 }
 
-export async function makeHead(passphrase: string): Promise<{ head: Buffer; fileKey: Buffer }> {
+/** @param logN scrypt's cost, as a power of two */
+export async function makeHead(
+  passphrase: string,
+  logN = LOG_N,
+): Promise<{ head: Buffer; fileKey: Buffer }> {
   const fileKey = randomBytes(FILE_KEY_BYTES)
   const salt = randomBytes(SALT_BYTES)
-  const wrapKey = await wrapKeyOf(passphrase, salt, LOG_N)
+  const wrapKey = await wrapKeyOf(passphrase, salt, logN)
   const cipher = createCipheriv('chacha20-poly1305', wrapKey, NO_NONCE, {
     authTagLength: TAG_BYTES,
   })
   const wrapped = Buffer.concat([cipher.update(fileKey), cipher.final(), cipher.getAuthTag()])
-  const signed = `${AGE_INTRO}\n-> scrypt ${base64(salt)} ${LOG_N}\n${base64(wrapped)}\n---`
+  const signed = `${AGE_INTRO}\n-> scrypt ${base64(salt)} ${logN}\n${base64(wrapped)}\n---`
   return { head: Buffer.from(`${signed} ${base64(macOf(fileKey, signed))}\n`), fileKey }
 }
 

@@ -45,8 +45,9 @@ function openChunk(key: Buffer, counter: number, sealed: Buffer, isLast: boolean
 export async function* seal(
   plain: AsyncIterable<Uint8Array>,
   passphrase: string,
+  logN?: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { head, fileKey } = await makeHead(passphrase)
+  const { head, fileKey } = await makeHead(passphrase, logN)
   const nonce = randomBytes(NONCE_BYTES)
   yield Buffer.concat([head, nonce])
   const key = derive(fileKey, nonce, 'payload')

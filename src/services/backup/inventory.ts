@@ -43,7 +43,7 @@ export const KINDS: readonly Kind[] = [
   kind('state\\.db', 'kept', 'sites, their history, and the numbers given out'),
   kind('state\\.db-(?:wal|shm|journal)', 'left', 'part of the database, and read into its copy'),
   kind(
-    'state\\.db\\.(?:snapshot|new|snapshot\\.new)(?:-wal|-shm|-journal)?',
+    'state\\.db\\.(?:snapshot|new|snapshot\\.new|restoring)(?:-wal|-shm|-journal)?',
     'left',
     'copies of it',
   ),

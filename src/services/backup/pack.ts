@@ -32,6 +32,8 @@ export interface PackOptions {
   torrents: readonly InfoHash[]
   head: Omit<Head, 'form' | 'hasSites'>
   passphrase: string
+  /** Cost of each guess at the passphrase, as a power of two; what a small board bears without it. */
+  logN?: number
 }
 
 export interface Packed {
@@ -175,5 +177,5 @@ export function packBox(
     yield textFile(MANIFEST_NAME, JSON.stringify({ files: listed }))
   }
 
-  return seal(writeTar(files()), options.passphrase)
+  return seal(writeTar(files()), options.passphrase, options.logN)
 }

@@ -137,6 +137,7 @@ function planOf(options: RestoreOptions, former: string): Plan {
   const databaseAway = (suffix: string) =>
     inState ? join(former, `state.db${suffix}`) : `${database}.${stamp}${suffix}`
   return {
+    former,
     away: [
       ...IDENTITY.map((name) => ({ from: join(stateDir, name), to: join(former, name) })),
       ...DATABASE_SUFFIXES.map((suffix) => ({

@@ -14,6 +14,8 @@ export interface Move {
 }
 
 export interface Plan {
+  /** Folder of the former state; goes again where nothing was decided. */
+  former?: string
   /** Each `to` is free; what is not there any more is left out. */
   away: Move[]
   /** Each `from` was made whole and durable before. */
@@ -67,10 +69,12 @@ async function syncFolders(moves: readonly Move[]): Promise<void> {
 export async function dropUndecided(stateDir: string): Promise<void> {
   const undecided = newFolder(stateDir)
   const plan = await readPlan(undecided)
-  // Beside a database or configuration that lies elsewhere.
+  // Beside the database and the configuration; a database may have been open.
   for (const { from } of plan?.place ?? []) {
-    if (!from.startsWith(join(stateDir, '/'))) await rm(from, { recursive: true, force: true })
+    if (from.startsWith(join(readyFolder(stateDir), '/'))) continue
+    for (const suffix of ['', '-wal', '-shm']) await rm(from + suffix, { force: true })
   }
+  if (plan?.former !== undefined) await rm(plan.former, { recursive: true, force: true })
   await rm(undecided, { recursive: true, force: true })
   await rm(doneFolder(stateDir), { recursive: true, force: true })
 }
