@@ -206,7 +206,11 @@ export async function healthy(input: VerbInput): Promise<void> {
       ],
       steady: () => performance.now(),
     },
-    { timeoutMs, pauseMs: PAUSE_MS, settleMs: Math.min(SETTLE_MS, timeoutMs / 2) },
+    {
+      timeoutMs,
+      pauseMs: Math.min(PAUSE_MS, timeoutMs / 4),
+      settleMs: Math.min(SETTLE_MS, timeoutMs / 2),
+    },
   ).look(new AbortController().signal)
 
   const isGate = flags['gate'] === true

@@ -81,13 +81,16 @@ export function createSettings(deps: SettingsDeps) {
     const before = await readIfThere(takenIn(places.etc, CONFIG_NAME))
     const formerly = before === undefined ? {} : ((await valueOfYaml(before)) ?? {})
     const box = await current()
-    const changes = changesOf(formerly, value, box.value).filter(({ path }) => {
-      const isOwn = OWN.includes(path[0] ?? '')
-      if (isOwn)
-        told.faults.push(`${CONFIG_NAME}: ${path.join('.')} is set by the image and was not taken`)
-      return !isOwn
-    })
     const standard = await valueOfYaml(await defaults())
+    const changes = changesOf(formerly, value, box.value)
+      .filter(({ path }) => {
+        const isOwn = OWN.includes(path[0] ?? '')
+        const key = path.join('.')
+        if (isOwn) told.faults.push(`${CONFIG_NAME}: ${key} is set by the image and was not taken`)
+        return !isOwn
+      })
+      // A key that went from the card is the image's again.
+      .map((change) => ({ ...change, value: change.value ?? valueAt(standard, change.path) }))
     const lost = changes.filter(
       (change): change is Change & { lost: { value: unknown } } =>
         change.lost !== undefined && !sameValue(change.lost.value, valueAt(standard, change.path)),

@@ -82,6 +82,16 @@ describe('btlinkd.yaml on the card (R02)', () => {
     })
   })
 
+  it('gives back to the image what goes from it', async (t) => {
+    const box = await newBox(t, { trusting: true })
+    await box.put('btlinkd.yaml', 'proxy: { http_port: 8080 }\nlog: { level: warn }\n')
+    await box.start()
+    await box.put('btlinkd.yaml', '# nothing\n')
+    await box.start()
+    const { proxy, log } = (await valueOfYaml(await box.read(CONFIG))) ?? {}
+    assert.deepEqual([proxy, log], [{ http_port: 80 }, {}])
+  })
+
   it('wins over a newer setting of the box where both changed the same key, and says so', async (t) => {
     const box = await newBox(t, { trusting: true })
     await box.put('btlinkd.yaml', 'dns: { port: 5301 }\n')
