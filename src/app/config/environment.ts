@@ -29,12 +29,18 @@ function typed(schema: Schema | undefined, text: string): unknown {
   return numeric && text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text
 }
 
+/** What a text means at a place of the schema. */
+export const valueAt = (schema: Schema, path: readonly string[], text: string): unknown =>
+  typed(
+    path.reduce<Schema | undefined>((level, key) => level?.properties?.[key], schema),
+    text,
+  )
+
 export function readEnvironment(schema: Schema, env: NodeJS.ProcessEnv): EnvironmentValue[] {
   return Object.entries(env).flatMap(([variable, text]) => {
     if (!variable.startsWith(PREFIX) || text === undefined || NOT_KEYS.has(variable)) return []
     const path = variable.slice(PREFIX.length).toLowerCase().split('__')
-    const at = path.reduce<Schema | undefined>((level, key) => level?.properties?.[key], schema)
-    return [{ variable, path, value: typed(at, text) }]
+    return [{ variable, path, value: valueAt(schema, path, text) }]
   })
 }
 

@@ -1,6 +1,7 @@
 /** From file and environment to the checked configuration, or to every mistake in them. */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { readCredentials } from './credentials.ts'
 import { BadConfig } from './errors.ts'
 import { readEnvironment, withEnvironment } from './environment.ts'
 import { type Config, configSchema } from './schema.ts'
@@ -40,7 +41,10 @@ export async function loadConfig(options: LoadOptions = {}): Promise<LoadedConfi
     const mistakes = source.faults.map(({ line, message }) => `${file}:${line}: ${message}`)
     return { ...found, mistakes }
   }
-  const variables = readEnvironment(configSchema, env)
+  const variables = [
+    ...readEnvironment(configSchema, env),
+    ...readCredentials(configSchema, env['CREDENTIALS_DIRECTORY']),
+  ]
   const { value, mistakes } = validate(configSchema, withEnvironment(source.value, variables))
   if (mistakes.length > 0) {
     const places = new Map(variables.map(({ variable, path }) => [`/${path.join('/')}`, variable]))

@@ -17,7 +17,7 @@ const DIG = '/usr/bin/dig'
 interface Place {
   state: string
   /** The command of a role, as a unit has it. */
-  serve(role: string): string[]
+  serve: (role: string) => string[]
 }
 
 async function place(t: Cleanup, more = ''): Promise<Place> {
