@@ -2,9 +2,6 @@
  * Updates on a machine's disk: real releases, real signatures, systemd-sysupdate of trixie on a real GPT
  * disk image. What is not real here is the boot: test/appliance/update-boot.test.ts has that.
  */
-import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { slotsCompliance } from '../compliance/slots.ts'
 import { missing } from '../support/processes.ts'
 import { builtImage } from '../support/releases.ts'

@@ -96,7 +96,9 @@ async function fetchOnce(
   const hash = at > 0 ? await hashFile(partial, signal) : createHash('sha256')
   for (let vain = 0; at < file.size; ) {
     const end = await append({ partial, at, hash }, input, signal).catch((error: unknown) => {
-      if (!(error instanceof Unreachable) || vain + 1 >= MAX_VAIN_TRIES) throw error
+      // What is not on a stick now will not be there in a second.
+      const isFinal = input.source.kind === 'file' || vain + 1 >= MAX_VAIN_TRIES
+      if (!(error instanceof Unreachable) || isFinal) throw error
       return at
     })
     if (end > at) onBytes?.(end - at)

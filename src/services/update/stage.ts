@@ -22,10 +22,11 @@ export const NOTES = 'notes.json'
 // For the file system's own needs.
 const SPARE_BYTES = 16 * 1024 * 1024
 
-/** The smallest way to each file: a pack from what is here, a pack from nothing, the file itself. */
+/** The smallest way to each file: a pack from what is here, a pack from nothing, else the file itself. */
 function choose(file: SlotFile, from: string | undefined): ReleaseFile {
   const usable = file.packs.filter((pack) => pack.from === null || pack.from === from)
-  return usable.reduce<ReleaseFile>((best, pack) => (pack.size < best.size ? pack : best), file)
+  // A site may have the packs alone, and what does not compress grows by some bytes.
+  return usable.toSorted((a, b) => a.size - b.size)[0] ?? file
 }
 
 /**
