@@ -1,8 +1,9 @@
 /** What must not be seen: passphrases on their way in, keys on their way out. */
 import { randomBytes } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
+import { writeDurably } from '../../base/durable-file.ts'
 import { codeOf, declareError, messageOf } from '../../base/errors.ts'
 import { BadUsage, type Flags, valueOf } from './verb.ts'
 
@@ -100,18 +101,10 @@ export async function confirm(flags: Flags, what: string): Promise<void> {
 
 /** Readable for its owner alone, whatever was there before; whole or not at all. */
 export async function writeSecretFile(file: string, text: string): Promise<void> {
-  const unfinished = `${file}.${randomBytes(4).toString('hex')}.new`
+  const fresh = `${file}.${randomBytes(4).toString('hex')}.new`
   try {
-    const handle = await open(unfinished, 'wx', 0o600)
-    try {
-      await handle.writeFile(text)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    await rename(unfinished, file)
+    await writeDurably(file, text, { mode: 0o600, fresh, flag: 'wx' })
   } catch (error) {
-    await rm(unfinished, { force: true })
     throw new UnusableFile('write', file, codeOf(error) ?? messageOf(error), { cause: error })
   }
 }

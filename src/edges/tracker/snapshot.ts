@@ -7,10 +7,11 @@
  * flags (1), peer id (20), key (4), seconds since it announced (4).
  */
 import { createHash } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readFile, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { decode, encode } from '../../base/bencode.ts'
 import { equalBytes } from '../../base/bytes.ts'
+import { writeDurably } from '../../base/durable-file.ts'
 import { codeOf, messageOf } from '../../base/errors.ts'
 import { infoHash, type InfoHash } from '../../base/hashes.ts'
 import type { Log } from '../../base/ports/log.ts'
@@ -136,27 +137,9 @@ export function createSnapshotFile(path: string, log: Log) {
     },
     /** Whole or not at all. */
     async save(at: number, swarms: Uint8Array): Promise<void> {
-      const fresh = `${path}.tmp`
       await mkdir(dirname(path), { recursive: true })
-      try {
-        const file = await open(fresh, 'w', 0o600)
-        try {
-          await file.writeFile(encode({ at: Math.trunc(at), sum: digest(swarms), swarms }))
-          await file.sync()
-        } finally {
-          await file.close()
-        }
-        await rename(fresh, path)
-      } catch (error) {
-        await rm(fresh, { force: true })
-        throw error
-      }
-      const folder = await open(dirname(path), 'r')
-      try {
-        await folder.sync()
-      } finally {
-        await folder.close()
-      }
+      const file = encode({ at: Math.trunc(at), sum: digest(swarms), swarms })
+      await writeDurably(path, file, { mode: 0o600 })
     },
   }
 }

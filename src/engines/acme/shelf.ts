@@ -9,8 +9,9 @@ import {
   type KeyObject,
   randomBytes,
 } from 'node:crypto'
-import { chmod, lstat, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { chmod, lstat, mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writeDurably } from '../../base/durable-file.ts'
 import { codeOf, messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/ports/log.ts'
 import { type IssuedLeaf, readStored, writeStored } from './chain.ts'
@@ -45,32 +46,10 @@ function folderOf(folder: string, directory: string): string {
   return join(folder, `${readable}-${hash}`)
 }
 
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
 async function replaceFile(folder: string, name: string, text: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: FOLDER_MODE })
-  const unfinished = join(folder, `.new-${randomBytes(8).toString('hex')}`)
-  try {
-    const handle = await open(unfinished, 'wx', FILE_MODE)
-    try {
-      await handle.writeFile(text)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    await rename(unfinished, join(folder, name))
-  } catch (error) {
-    await rm(unfinished, { force: true })
-    throw error
-  }
-  await syncFolder(folder)
+  const fresh = join(folder, `.new-${randomBytes(8).toString('hex')}`)
+  await writeDurably(join(folder, name), text, { mode: FILE_MODE, fresh, flag: 'wx' })
 }
 
 /** The text of a regular file, undefined where there is none that can be one of ours. */

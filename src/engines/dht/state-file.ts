@@ -1,8 +1,9 @@
 /** What outlives a restart: our ids, known nodes, stored items. Written whole or not at all. */
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type BDict, decode, type Encodable, encode } from '../../base/bencode.ts'
 import { fromHex, toHex } from '../../base/bytes.ts'
+import { writeDurably } from '../../base/durable-file.ts'
 import { publicKey, target } from '../../base/hashes.ts'
 import { type Family, packPeer, PEER_BYTES, unpackPeer } from './address.ts'
 import type { StoredItem } from './item-store.ts'
@@ -16,29 +17,12 @@ export interface SavedState {
   readOnly: boolean
 }
 
+const FILE_MODE = 0o600
 const MAX_NODES = 1000
 const MAX_ITEMS = 100_000
 const NODE_STRIDES: Record<Family, number> = {
   4: ID_BYTES + PEER_BYTES[4],
   6: ID_BYTES + PEER_BYTES[6],
-}
-
-async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  const fresh = `${path}.tmp`
-  const file = await open(fresh, 'w', 0o600)
-  try {
-    await file.writeFile(bytes)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(fresh, path)
-  const folder = await open(dirname(path), 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
 }
 
 async function readDict(path: string): Promise<BDict | undefined> {
@@ -140,7 +124,7 @@ export function createStateFile(folder: string) {
             .flatMap((node) => [node.id, packPeer(node)]),
         )
       const { ids } = state
-      await writeWhole(
+      await writeDurably(
         nodesPath,
         encode({
           id4: ids[4],
@@ -149,10 +133,11 @@ export function createStateFile(folder: string) {
           nodes6: pack(6),
           read_only: state.readOnly ? 1 : 0,
         }),
+        { mode: FILE_MODE },
       )
       const items = encode({ items: state.items.map(writeItem) })
       if (Buffer.compare(items, savedItems) === 0) return
-      await writeWhole(itemsPath, items)
+      await writeDurably(itemsPath, items, { mode: FILE_MODE })
       savedItems = items
     },
   }

@@ -1,6 +1,7 @@
 /** Domains whose sites get https from a second root: those of the configuration, and what the owner said since. */
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { writeDurably } from '../../base/durable-file.ts'
 import { codeOf, messageOf } from '../../base/errors.ts'
 import type { Clock } from '../../base/ports/clock.ts'
 import type { LinkDomains } from '../../base/ports/cert-issuer.ts'
@@ -82,19 +83,11 @@ export function createLinkDomains(deps: LinkDomainDeps): LinkDomainList {
   }
 
   async function write(domains: readonly string[]): Promise<void> {
-    const unfinished = `${file}.new`
     try {
       await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-      const handle = await open(unfinished, 'w', 0o600)
-      try {
-        await handle.writeFile(domains.map((domain) => `${domain}\n`).join(''))
-        await handle.sync()
-      } finally {
-        await handle.close()
-      }
-      await rename(unfinished, file)
+      const text = domains.map((domain) => `${domain}\n`).join('')
+      await writeDurably(file, text, { mode: 0o600, fresh: `${file}.new` })
     } catch (error) {
-      await rm(unfinished, { force: true }).catch(() => undefined)
       throw new Unwritable(dirname(file), codeOf(error) ?? messageOf(error), { cause: error })
     }
   }

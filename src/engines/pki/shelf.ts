@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, lstat, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { syncFolder } from '../../base/durable-file.ts'
 import { codeOf, messageOf } from '../../base/errors.ts'
 import type { Log } from '../../base/ports/log.ts'
 import { AUTHORITY_FILES, type Authority, type AuthorityFiles, readAuthority } from './authority.ts'
@@ -45,15 +46,6 @@ const NUMBER = /^[1-9]\d{0,8}$/
 const MAX_FILE_BYTES = 16_384
 // Long after any process that was making it has finished or died.
 const UNFINISHED_MS = 600_000
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
 
 /** Makes `folder` and its parents, durably where they are new. */
 async function makeFolder(folder: string): Promise<void> {

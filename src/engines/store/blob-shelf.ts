@@ -1,11 +1,11 @@
 /** The folder of blobs: who may put a file on it, and when one may go. */
 import { mkdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { syncFolder } from '../../base/durable-file.ts'
 import { codeOf } from '../../base/errors.ts'
 import type { Sha256 } from '../../base/hashes.ts'
 import { blobPath, type StoreLayout } from '../../base/layout.ts'
 import type { StoredBlob } from '../../base/ports/store.ts'
-import { syncFolder } from './durable.ts'
 import { linkFileOver } from './link-file.ts'
 import { createLock, type Lock } from './lock.ts'
 

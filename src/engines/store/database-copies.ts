@@ -4,11 +4,12 @@
  */
 import { copyFile, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { syncFolder } from '../../base/durable-file.ts'
 import { codeOf } from '../../base/errors.ts'
 import type { Log } from '../../base/ports/log.ts'
 import { createDatabase, type Database } from './database.ts'
 import { keptIn, raiseNumbers } from './database-files.ts'
-import { onDisk, syncFolder } from './durable.ts'
+import { onDisk } from './durable.ts'
 import { Corrupt, Full, Gone } from './errors.ts'
 import { walDoubt } from './wal-doubt.ts'
 

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { syncFolder } from '../../base/durable-file.ts'
 import { codeOf } from '../../base/errors.ts'
 import { Disk, Full, Unwritable } from './errors.ts'
 
@@ -25,16 +26,6 @@ export async function sweep(folder: string): Promise<number> {
   const left = (await readdir(folder)).filter((entry) => TEMP_NAME.test(entry))
   for (const entry of left) await rm(join(folder, entry), { recursive: true, force: true })
   return left.length
-}
-
-/** Makes the entries of a folder durable. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }
 
 /** Makes `folder` and its parents, durably where they are new. */

@@ -56,7 +56,7 @@ for (let n = round * 10_000, i = 0; Number(endAfter) === 0 || i < Number(endAfte
     if (status === 200) acked('pin', page.infoHash)
   }
   if (i % 2 === 0) acked('key', `k${n}`, await keys.create(`k${n}`))
-  const domain = `d${n % 25}.example.org`
+  const domain = `d${n % 4}.example.org`
   const isThere = domains.includes(domain)
   const wanted = isThere
     ? domains.filter((one) => one !== domain)

@@ -15,7 +15,11 @@ export async function readNote(path: string): Promise<BDict | undefined> {
   }
 }
 
-/** Durable when it resolves. Not for two writers of one file at the same time. */
+/**
+ * After a power cut it is this note or the one before, and what an old one does not know is hashed
+ * again: the folder is not synced, which would double what a download writes to a card. Not for two
+ * writers of one file at the same time.
+ */
 export async function writeNote(
   path: string,
   note: Record<string, Encodable | undefined>,
