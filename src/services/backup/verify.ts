@@ -110,6 +110,8 @@ export async function verifyBackup(
       if (part === 'config') contents.config = (await gather(content)).toString('utf8')
       if (part === 'blobs') contents.torrents.push(rest)
       if (part !== 'database') return
+      // SQLite would make a new one of it.
+      if (size === 0) throw new Damaged('its database is empty')
       contents.databaseBytes = size
       await pipeline(content, createWriteStream(path, { mode: 0o600 }), { signal })
     }

@@ -73,6 +73,7 @@ export async function makeBox(state: string, title: string): Promise<MadeBox> {
   }
   const pki = createPki({ log: silentLog, clock: systemClock, folder: join(state, 'pki') }, options)
   await pki.start(never)
+  await pki.root('names')
   await pki.stop()
   return { state, key, torrent: infoHash }
 }
