@@ -19,6 +19,7 @@ const pinnedNode = at('node_modules', `node-linux-${arch}`, 'bin', 'node')
 
 /** Debian packages of the tests, with a file that is there once the package is. */
 const testPackages = {
+  age: '/usr/bin/age',
   aria2: '/usr/bin/aria2c',
   'avahi-daemon': '/usr/sbin/avahi-daemon',
   busybox: '/usr/bin/busybox',
