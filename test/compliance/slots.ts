@@ -8,7 +8,7 @@ export interface SlotsUnderTest {
   /** Runs 0.1.0, and has nothing beside it. */
   slots: Slots
   /** Puts the files of a version where `install` finds them. */
-  deliver(version: string): Promise<void>
+  deliver: (version: string) => Promise<void>
 }
 
 export function slotsCompliance(

@@ -50,8 +50,14 @@ describe('R19 an update over btlink itself', { skip: missing('/usr/bin/minisign'
     const parts = join(box.state, 'update', 'release')
     const args = [
       join(ROOT, 'src/app/launch.mjs'),
-      ...['update', 'apply', '--no-install', '--json', '--state', box.state],
-      ...['--config', join(box.state, '..', 'btlinkd.yaml')],
+      'update',
+      'apply',
+      '--no-install',
+      '--json',
+      '--state',
+      box.state,
+      '--config',
+      join(box.state, '..', 'btlinkd.yaml'),
     ]
     const env = { ...process.env, BTL_RUN_SOURCES: '1' }
     const first = start(t, process.execPath, args, { env })

@@ -3,7 +3,7 @@
  * its EFI system partition, and trixie's systemd-sysupdate with its libraries. Nothing is booted. Needs
  * root, mmdebstrap and Debian's mirror.
  */
-import { mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createSlots, type SlotsOptions } from '../../src/engines/slots/slots.ts'
@@ -14,7 +14,6 @@ import { type Cleanup, tempFolder } from './temp.ts'
 export const SLOT_DISK_NEEDS = ['/usr/bin/mmdebstrap', '/usr/sbin/sfdisk']
 const ROOT_TYPE = '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709'
 const VERITY_TYPE = '2C7357ED-EBD2-46D9-AEC1-23D437EC2BF5'
-const MIB = 1024 * 1024
 
 /** Programs of trixie unpacked without being installed: some hundred megabytes, kept while tests run. */
 export async function trixieTree(): Promise<string> {
@@ -99,7 +98,7 @@ export async function slotDisk(
   // A mount namespace of its own: nothing is left mounted, however it ends.
   const enter =
     'mount --rbind /proc "$0/proc" && mount --rbind /dev "$0/dev" && mount --rbind /sys "$0/sys" && ' +
-    'mount --bind "$1" "$0/machine" && tree=$0 && shift && exec chroot "$tree" "$@"'
+    'mount --rbind "$1" "$0/machine" && tree=$0 && shift && exec chroot "$tree" "$@"'
   return {
     folder,
     options: {
@@ -129,15 +128,12 @@ export async function slotDisk(
       const [, start, size] = /start=\s*(\d+), size=\s*(\d+)/.exec(line ?? '') ?? []
       const copy = path('partition')
       await output('dd', [`if=${disk}`, `of=${copy}`, 'bs=512', `skip=${start}`, `count=${size}`])
-      const { readFile } = await import('node:fs/promises')
       const bytes = await readFile(copy)
       await rm(copy)
       return bytes
     },
   }
 }
-
-export const MIB_BYTES = MIB
 
 /** The engine on it. */
 export const slotsOf = ({ options }: SlotDisk) => createSlots({ compare: compareVersions }, options)
