@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto'
 import { checkNode } from '../../image/deb/node-binary.ts'
 import { isNeeded } from '../../image/deb/modules.ts'
 import { bootRoot, cloneRoot, runIn, withoutDebianRoot } from '../support/debian-root.ts'
-import { builtPackage } from '../support/debian-package.ts'
+import { builtPackage, NATIVE_PROBE } from '../support/debian-package.ts'
 import { missing, output, run } from '../support/processes.ts'
 import { tempFolder } from '../support/temp.ts'
 import { until } from '../support/until.ts'
@@ -133,25 +133,13 @@ describe('the Debian package', { skip: missing('/usr/bin/dpkg-deb') }, () => {
   })
 })
 
-// Loads every native module, as the roles do, and says so.
-const NATIVE = `
-import Database from 'better-sqlite3'
-import { createRequire } from 'node:module'
-const db = new Database(':memory:')
-const { PeerConnection, cleanup } = await import('node-datachannel')
-const peer = new PeerConnection('a', { iceServers: [] })
-peer.close(); cleanup()
-createRequire(import.meta.url)('fs-native-extensions')
-console.log(process.arch, db.prepare('select sqlite_version() as v').get().v)
-`
-
 describe('a Debian with the package', { skip: withoutDebianRoot() }, () => {
   it('has the user, folders, units and a command that works, before it was ever booted', async (t) => {
     const root = await cloneRoot(t)
     await cp(await builtPackage(), join(root, 'root/btlinkd.deb'))
     const installed = await runIn(root, '/usr/bin/dpkg', ['-i', '/root/btlinkd.deb'])
     assert.equal(installed.code, 0, installed.stderr)
-    await writeFile(join(root, 'usr/lib/btlinkd/native.mjs'), NATIVE)
+    await writeFile(join(root, 'usr/lib/btlinkd/native.mjs'), NATIVE_PROBE)
     const { code, stdout, stderr } = await runIn(root, '/bin/sh', [
       '-ec',
       `stat -c '%U:%G %a' /etc/btlinkd/btlinkd.yaml /var/lib/btlinkd

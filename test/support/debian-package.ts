@@ -59,3 +59,16 @@ export async function builtPackage(): Promise<string> {
   if (file === undefined) throw new Error(`${folder} has no package`)
   return join(folder, file)
 }
+
+/** A module for `/usr/lib/btlinkd`: loads what is native, uses it, prints architecture and SQLite's version. */
+export const NATIVE_PROBE = `
+import Database from 'better-sqlite3'
+import { createRequire } from 'node:module'
+const db = new Database(':memory:')
+const { PeerConnection, cleanup } = await import('node-datachannel')
+const peer = new PeerConnection('a', { iceServers: [] })
+peer.close()
+cleanup()
+createRequire(import.meta.url)('fs-native-extensions')
+console.log(process.arch, db.prepare('select sqlite_version() as v').get().v)
+`
