@@ -89,7 +89,6 @@ export function factsOf(config: Config, { file, mistakes, isValidConfig }: Sourc
     },
     upstreams: config.upstream.servers.map(upstreamOf),
     dht: { enabled: dht.enabled, isAlone: dht.bootstrap_nodes.length === 0 },
-    peers: { lsd: config.swarm.lsd },
     acme: acme.directory !== '' && acme.terms_agreed,
     // The parts of DNS are only loaded where there is such a resolver.
     front: hasFront

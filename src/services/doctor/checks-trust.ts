@@ -50,10 +50,11 @@ export const trustChecks: readonly Check[] = [
     remedy:
       'Bring it back: `btlinkd ca import FILE`, or `btlinkd backup restore FILE`. A new one (`btlinkd ca rotate`) has to be trusted anew on every device.',
     view: 'machine',
-    async look({ facts: { stateDir } }) {
+    async look({ facts: { stateDir, tld } }) {
       const realms: string[] = []
       for (const realm of ['names', 'links']) {
-        const folder = await currentAuthority(stateDir, realm)
+        const place = realm === 'names' ? join('names', tld) : realm
+        const folder = await currentAuthority(stateDir, place)
         if (folder === undefined) continue
         const found = await readAuthority(folder).catch(() => undefined)
         if (!found) return failed(`the root certificate in ${folder} cannot be read`)
@@ -78,8 +79,8 @@ export const trustChecks: readonly Check[] = [
     why: 'On the day it ends every device in the house says that pages are not safe.',
     remedy: 'Make a new one in time, and trust it on every device: `btlinkd ca rotate`.',
     view: 'machine',
-    async look({ facts: { stateDir }, clock }) {
-      const folder = await currentAuthority(stateDir, 'names')
+    async look({ facts: { stateDir, tld }, clock }) {
+      const folder = await currentAuthority(stateDir, join('names', tld))
       const found =
         folder === undefined ? undefined : await readAuthority(folder).catch(() => undefined)
       if (!found) return unknown('there is no root certificate to read')

@@ -21,12 +21,12 @@ export type Scrub = (text: string) => string
 const HIDDEN = '***'
 const PEM = /-----BEGIN [A-Z0-9 ]+-----[\s\S]*?(?:-----END [A-Z0-9 ]+-----|$)/g
 /** RFC 3986 §3.2.1: what stands before the @. */
-const URL_CREDENTIALS = /([a-z][a-z0-9+.-]*:\/\/)[^\s/@"']+@/gi
+const URL_CREDENTIALS = /([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/@"']{1,1000}@/gi
 const HEADERS =
   /\b((?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-auth-token)(["']?\s*[:=]\s*)[^\r\n]*/gi
 const LABELLED =
-  /\b([\w.-]*(?:secret|passw(?:or)?d|passphrase|psk|token|hmac|private_?key|nsec|api_?key|credential|claim_?code|wep_key)[\w.-]*)(["']?\s*[:=]\s*)("(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s,;}\]]+)/gi
-/** A list in YAML below a key that says so. */
+  /\b([\w.-]{0,40}(?:secret|passw(?:or)?d|passphrase|psk|token|hmac|private_?key|nsec|api_?key|credential|claim_?code|wep_key)[\w.-]{0,40})(["']?\s*[:=]\s*)("(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s,;}\]]+)/gi
+/** NIP-19. */
 const NSEC = /\bnsec1[02-9ac-hj-np-z]{20,}/gi
 const NAMED =
   /\b(title|folder|host|hosts|domain|site|file|name|keyName|key|url|qname|referer|sni)(=|"\s*:\s*)("(?:[^"\\\n]|\\.)*"|[^\s,}]+)/g

@@ -1,0 +1,406 @@
+import assert from 'node:assert/strict'
+import { createHash, X509Certificate } from 'node:crypto'
+import {
+  chmod,
+  chown,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import Sqlite from 'better-sqlite3'
+import { createStore } from '../../../src/engines/store/index.ts'
+import { createPki } from '../../../src/engines/pki/index.ts'
+import { publicKey } from '../../../src/base/hashes.ts'
+import { silentLog } from '../../../src/base/ports/log.ts'
+import { withoutNetns } from '../../support/household.ts'
+import { output, run, start } from '../../support/processes.ts'
+import { finallyDo, tempFolder } from '../../support/temp.ts'
+import { until } from '../../support/until.ts'
+import { createPatient, smallDisk, writeTree } from './patient.ts'
+
+const DAY_MS = 86_400_000
+const STORAGE = {
+  blob_threshold: 104_857_600,
+  chunk_size: 2_097_152,
+  metadata_db: '',
+  blob_storage: '',
+  chunk_storage: '',
+  snapshot_interval: 3_600_000,
+  min_free: 0,
+  history_limit: 10,
+  site_limit: 10,
+}
+const NEVER = AbortSignal.timeout(600_000)
+
+describe('the disk', { skip: withoutNetns() }, () => {
+  it('is told to be read-only, and to be well again', async (t) => {
+    const state = await smallDisk(t, 'size=8m')
+    const { look } = await createPatient(t, { state })
+    assert.equal((await look('state-writable')).state, 'ok')
+    await output('/usr/bin/mount', ['-o', 'remount,ro', state])
+    const found = await look('state-writable')
+    assert.equal(found.state, 'failed')
+    assert.match(found.line, /read-only/)
+    await output('/usr/bin/mount', ['-o', 'remount,rw', state])
+    assert.equal((await look('state-writable')).state, 'ok')
+    assert.deepEqual(await readdir(state), [])
+  })
+
+  it('is told to be full: of bytes, and of files', async (t) => {
+    const state = await smallDisk(t, 'size=4m,nr_inodes=40')
+    const { look } = await createPatient(t, { state })
+    assert.equal((await look('disk-space')).state, 'ok')
+    await writeFile(join(state, 'a'), Buffer.alloc(3.5 * 1024 * 1024))
+    assert.equal((await look('disk-space')).state, 'warning')
+    await writeFile(join(state, 'b'), Buffer.alloc(4 * 1024 * 1024)).catch(() => undefined)
+    assert.equal((await look('disk-space')).state, 'failed')
+    assert.match((await look('state-writable')).line, /full/)
+    await rm(join(state, 'b'))
+    assert.equal((await look('disk-inodes')).state, 'ok')
+    for (let i = 0; i < 40; i++) await writeFile(join(state, `n${i}`), '').catch(() => undefined)
+    assert.equal((await look('disk-inodes')).state, 'failed')
+  })
+
+  it('is told to be memory', async (t) => {
+    const state = await smallDisk(t, 'size=1m')
+    assert.equal((await (await createPatient(t, { state })).look('state-alone')).state, 'warning')
+  })
+})
+
+describe('what a crash leaves', () => {
+  it('is found when it is a day old, and removed; nothing else is', async (t) => {
+    const { state, look, mend } = await createPatient(t)
+    const old = [
+      'store/blobs/ab/.put-abcdefghijkl',
+      'pki/names/.new-0123456789abcdef/root.pem',
+      'run/web/listeners.json.77.tmp',
+    ]
+    const kept = [
+      'store/blobs/ab/.put-ABCDEFGHIJKL',
+      'keys/.tmp-is-a-word',
+      'site/index.tmp',
+      '.put-short',
+    ]
+    await writeTree(state, Object.fromEntries([...old, ...kept].map((path) => [path, 'half'])))
+    const before = new Date(Date.now() - 2 * DAY_MS)
+    for (const path of [...old, 'pki/names/.new-0123456789abcdef', ...kept.slice(1)]) {
+      await utimes(join(state, path), before, before)
+    }
+    const found = await look('leftovers')
+    assert.equal(found.state, 'warning')
+    assert.match(found.line, /^3 unfinished/)
+    assert.match(await mend('leftovers'), /^removed 3 /)
+    assert.equal((await look('leftovers')).state, 'ok')
+    for (const path of kept) assert.equal(await readFile(join(state, path), 'utf8'), 'half')
+    assert.match(await mend('leftovers'), /^removed 0 /)
+  })
+
+  it('is a dead socket, which goes while a living one stays', async (t) => {
+    const { state, look, mend } = await createPatient(t)
+    await mkdir(join(state, 'run', 'web'), { recursive: true })
+    const living = createServer().listen(join(state, 'run', 'admin.sock'))
+    finallyDo(t, () => void living.close())
+    assert.equal((await look('sockets')).state, 'ok')
+    const dead = join(state, 'run', 'web', 'lock')
+    const killed = start(t, process.execPath, [
+      '-e',
+      `require('net').createServer().listen(${JSON.stringify(dead)})`,
+    ])
+    await until('the socket', async () => (await lstat(dead)).isSocket())
+    killed.kill('SIGKILL')
+    await killed.exited
+    assert.equal((await look('sockets')).state, 'warning')
+    assert.equal(await mend('sockets'), 'removed 1 dead sockets')
+    assert.equal((await look('sockets')).state, 'ok')
+    assert.ok((await lstat(join(state, 'run', 'admin.sock'))).isSocket())
+  })
+})
+
+describe('keys and owners', () => {
+  it('are given back to the user of the daemon, and closed to others', {
+    skip: withoutNetns(),
+  }, async (t) => {
+    const { state, look, mend } = await createPatient(t)
+    await writeTree(state, {
+      'keys/site.key': `${'ab'.repeat(32)}\n`,
+      'pki/names/1/intermediate-1.key': 'key',
+      'pki/names/1/root.pem': 'pem',
+      'state.db': '',
+    })
+    await output('/usr/bin/chown', ['-R', '1234:1234', state])
+    await chmod(join(state, 'keys'), 0o700)
+    for (const key of ['keys/site.key', 'pki/names/1/intermediate-1.key'])
+      await chmod(join(state, key), 0o600)
+    assert.equal((await look('state-owner')).state, 'ok')
+    assert.equal((await look('secrets-closed')).state, 'ok')
+    await chown(join(state, 'state.db'), 0, 0)
+    await chmod(join(state, 'keys/site.key'), 0o644)
+    await chmod(join(state, 'keys'), 0o755)
+    assert.equal((await look('state-owner')).state, 'failed')
+    const open = await look('secrets-closed')
+    assert.equal(open.state, 'failed')
+    assert.ok(!open.line.includes('abab'), 'the key itself is told')
+    assert.equal(await mend('state-modes'), 'gave 1 files to their user, closed 2 to others')
+    assert.equal((await look('state-owner')).state, 'ok')
+    assert.equal((await look('secrets-closed')).state, 'ok')
+    assert.equal((await stat(join(state, 'state.db'))).uid, 1234)
+    assert.equal((await stat(join(state, 'pki/names/1/root.pem'))).mode & 0o777, 0o644)
+    assert.equal(await mend('state-modes'), 'gave 0 files to their user, closed 0 to others')
+  })
+
+  it('are told when a publishing key is cut short', async (t) => {
+    const { state, look } = await createPatient(t)
+    await writeTree(state, { 'keys/good.key': `${'ab'.repeat(32)}\n` })
+    assert.equal((await look('keys')).state, 'ok')
+    await writeFile(join(state, 'keys/bad.key'), 'ab'.repeat(20))
+    const found = await look('keys')
+    assert.equal(found.state, 'failed')
+    assert.match(found.line, /bad$/)
+  })
+
+  it('want a backup that is younger than they are', async (t) => {
+    let now = Date.now()
+    const { state, look } = await createPatient(t, { now: () => now })
+    assert.equal((await look('backup')).state, 'ok')
+    await writeTree(state, { 'keys/site.key': `${'ab'.repeat(32)}\n` })
+    assert.match((await look('backup')).line, /no backup was ever made/)
+    await writeTree(state, { 'backup/last.json': '{}' })
+    assert.equal((await look('backup')).state, 'ok')
+    const later = new Date(Date.now() + 5000)
+    await writeTree(state, { 'keys/new.key': `${'cd'.repeat(32)}\n` })
+    await utimes(join(state, 'keys/new.key'), later, later)
+    assert.match((await look('backup')).line, /key new is newer/)
+    now += 40 * DAY_MS
+    assert.match((await look('backup')).line, /40 days old|39 days old/)
+  })
+})
+
+describe('the store', () => {
+  async function withStore(state: string) {
+    const store = createStore({ log: silentLog }, { ...STORAGE, stateDir: state })
+    await store.start(NEVER)
+    return store
+  }
+  async function flip(path: string, at: number): Promise<void> {
+    await chmod(path, 0o644)
+    const file = await open(path, 'r+')
+    const { buffer } = await file.read(Buffer.alloc(1), 0, 1, at)
+    await file.write(Buffer.from([(buffer[0] ?? 0) ^ 1]), 0, 1, at)
+    await file.close()
+  }
+
+  it('is found to have lost a bit; the file is taken out, and no torrent takes it for whole (R24)', async (t) => {
+    const { state, facts, look, mend } = await createPatient(t)
+    const store = await withStore(state)
+    const good = await store.blobs.put(
+      (async function* () {
+        yield Buffer.from('good')
+      })(),
+    )
+    const bad = await store.blobs.put(
+      (async function* () {
+        yield Buffer.from('bad file of a site')
+      })(),
+    )
+    await store.stop()
+    const torrent = join(facts.torrents, 'aa'.repeat(20))
+    await mkdir(torrent, { recursive: true })
+    await link(bad.path, join(torrent, '0'))
+    assert.equal((await look('store')).state, 'ok')
+    await flip(bad.path, 3)
+    const found = await look('store')
+    assert.equal(found.state, 'failed')
+    assert.match(found.line, /^bits changed in 1 of 2 files/)
+    assert.match(await mend('store'), /^took 1 damaged files out .* 1 files of torrents/)
+    assert.equal((await look('store')).state, 'ok')
+    assert.equal((await stat(join(torrent, '0'))).nlink, 1)
+    assert.equal((await readFile(join(torrent, '0'))).length, 18)
+    assert.equal((await stat(join(state, 'damaged', bad.sha256))).size, 18)
+    assert.equal(
+      createHash('sha256')
+        .update(await readFile(good.path))
+        .digest('hex'),
+      good.sha256,
+    )
+    assert.match(await mend('store'), /^took 0 /)
+  })
+
+  it('has its database read page by page, without a change to it (R24)', async (t) => {
+    const { state, look } = await createPatient(t)
+    assert.equal((await look('database')).state, 'unknown')
+    const store = await withStore(state)
+    for (let i = 0; i < 60; i++) {
+      store.sites.saveSite({
+        publicKey: publicKey(i.toString(16).padStart(64, '0')),
+        salt: new Uint8Array(),
+        title: 'x'.repeat(2000),
+        watched: false,
+        pinned: true,
+      })
+    }
+    await store.stop()
+    const path = join(state, 'state.db')
+    const before = await readFile(path)
+    assert.equal((await look('database')).state, 'ok')
+    assert.deepEqual(await readFile(path), before)
+    const file = await open(path, 'r+')
+    for (let at = 4096 * 3; at < before.length; at += 4096)
+      await file.write(Buffer.alloc(2000, 0xa5), 0, 2000, at)
+    await file.close()
+    const found = await look('database')
+    assert.equal(found.state, 'failed', found.line)
+    assert.match(found.line, /damaged/)
+    assert.match(found.remedy ?? '', /backup restore/)
+  })
+
+  it('gives back what its database no longer uses', async (t) => {
+    const { state, look, mend } = await createPatient(t)
+    const store = await withStore(state)
+    const site = { salt: new Uint8Array(), watched: false, pinned: true }
+    store.sites.saveSite({ publicKey: publicKey('ab'.repeat(32)), ...site })
+    await store.stop()
+    const db = new Sqlite(join(state, 'state.db'))
+    db.exec('CREATE TABLE heap (bytes BLOB)')
+    db.prepare('INSERT INTO heap VALUES (zeroblob(?))').run(24 * 1024 * 1024)
+    db.exec('DROP TABLE heap')
+    db.close()
+    const found = await look('database-size')
+    assert.equal(found.state, 'warning', found.line)
+    assert.match(await mend('database'), /^gave \d+(\.\d+)? MB back/)
+    assert.equal((await look('database-size')).state, 'ok')
+    assert.equal((await look('database')).state, 'ok')
+    const again = await withStore(state)
+    assert.equal(again.sites.sites().length, 1)
+    await again.stop()
+  })
+
+  it('has damaged memory of the DHT put aside', async (t) => {
+    const { state, look, mend } = await createPatient(t)
+    await writeTree(state, {
+      'dht/nodes.benc': 'd3:id420:aaaaaaaaaaaaaaaaaaaae',
+      'dht/items.benc': 'd5:itemsle',
+    })
+    assert.match((await look('dht-state')).line, /items\.benc$/)
+    assert.equal(await mend('dht-state'), 'put 1 files aside as *.damaged')
+    assert.equal((await look('dht-state')).state, 'ok')
+    assert.deepEqual((await readdir(join(state, 'dht'))).sort(), [
+      'items.benc.damaged',
+      'nodes.benc',
+    ])
+  })
+})
+
+describe('certificates', () => {
+  async function withAuthority(state: string): Promise<string> {
+    const pki = createPki(
+      { log: silentLog, clock: { now: Date.now }, folder: join(state, 'pki') },
+      {
+        leaf_lifetime: 90 * DAY_MS,
+        max_leaves: 10,
+        leaves_per_second: 10,
+        leaf_burst: 10,
+        box_names: [],
+        link_domains: [],
+        tld: 'btlink',
+        reserved_hosts: [],
+      },
+    )
+    await pki.start(NEVER)
+    await pki.root('names', NEVER)
+    await pki.stop()
+    return join(state, 'pki', 'names', 'btlink', '1')
+  }
+
+  it('are told when a key, then all, then the root can no longer be used (E01)', async (t) => {
+    const { state, look } = await createPatient(t)
+    assert.equal((await look('authority')).state, 'unknown')
+    const folder = await withAuthority(state)
+    assert.equal((await look('authority')).state, 'ok')
+    await writeFile(join(folder, 'intermediate-1.key'), 'rust')
+    assert.equal((await look('authority')).state, 'warning')
+    for (const i of [2, 3]) await rm(join(folder, `intermediate-${i}.key`))
+    assert.equal((await look('authority')).state, 'failed')
+    await writeFile(join(folder, 'root.pem'), 'rust')
+    assert.match((await look('authority')).line, /root certificate .* cannot be read/)
+  })
+
+  it('are told before the root ends, and after', async (t) => {
+    let now = Date.now()
+    const { state, look } = await createPatient(t, { now: () => now })
+    await withAuthority(state)
+    assert.equal((await look('authority-end')).state, 'ok')
+    const pem = await readFile(join(state, 'pki', 'names', 'btlink', '1', 'root.pem'))
+    const end = Date.parse(new X509Certificate(pem).validTo)
+    now = end - 20 * DAY_MS
+    assert.equal((await look('authority-end')).state, 'warning')
+    now = end + 20 * DAY_MS
+    assert.equal((await look('authority-end')).state, 'failed')
+    now = 0
+    assert.equal((await look('authority-end')).state, 'unknown')
+  })
+
+  it('of public hosts that ended are put aside, to be ordered anew', async (t) => {
+    const { state, look, mend } = await createPatient(t, { facts: { acme: true } })
+    const folder = join(state, 'acme', 'ca')
+    await mkdir(folder, { recursive: true })
+    for (const [name, days] of [
+      ['good', '30'],
+      ['ended', '1'],
+    ] as const) {
+      const made = await run('/usr/bin/openssl', [
+        'req',
+        '-x509',
+        '-newkey',
+        'ec',
+        '-pkeyopt',
+        'ec_paramgen_curve:P-256',
+        '-nodes',
+        '-keyout',
+        '/dev/null',
+        '-subj',
+        `/CN=${name}`,
+        '-days',
+        days,
+        '-out',
+        join(folder, `${name}.pem`),
+      ])
+      assert.equal(made.code, 0, made.stderr)
+    }
+    assert.equal((await look('public-certificates')).state, 'ok')
+    await writeFile(join(folder, 'ended.pem'), 'rust')
+    assert.equal((await look('public-certificates')).state, 'failed')
+    assert.match(await mend('certificates'), /^put 1 aside/)
+    assert.equal((await look('public-certificates')).state, 'ok')
+    assert.deepEqual((await readdir(folder)).sort(), ['ended.pem.ended', 'good.pem'])
+  })
+})
+
+describe('the configuration', () => {
+  it('that is broken gives way to the last valid one, and is kept (R24)', async (t) => {
+    const folder = await tempFolder(t, 'btl-config')
+    const configFile = join(folder, 'btlinkd.yaml')
+    await writeFile(configFile, 'mode: [')
+    const { state, look, mend } = await createPatient(t, {
+      facts: { configFile, mistakes: ['btlinkd.yaml:1: is broken'] },
+    })
+    assert.match((await look('config')).line, /is broken/)
+    await assert.rejects(mend('config'), { code: 'BTL_ERR_DOCTOR_CANNOT_FIX' })
+    assert.equal(await readFile(configFile, 'utf8'), 'mode: [')
+    await writeFile(join(state, 'config.good.yaml'), 'mode: unified\n')
+    assert.match(await mend('config'), /is the last valid one again/)
+    assert.equal(await readFile(configFile, 'utf8'), 'mode: unified\n')
+    const kept =
+      (await readdir(folder)).find((name) => name.startsWith('btlinkd.yaml.broken-')) ?? ''
+    assert.equal(await readFile(join(folder, kept), 'utf8'), 'mode: [')
+  })
+})
