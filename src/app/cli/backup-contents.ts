@@ -5,9 +5,6 @@ import type { Contents } from '../../services/backup/index.ts'
 
 const fingerprint = (sha256: string): string => sha256.toUpperCase().replace(/(..)(?!$)/g, '$1:')
 
-export const minutes = (ms: number): string =>
-  new Date(ms).toISOString().slice(0, 16).replace('T', ' ')
-
 export function contentsView(contents: Contents, tld: string) {
   const { head, files, bytes, keys, roots, database, certificates, torrents, config } = contents
   return {
