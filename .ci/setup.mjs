@@ -59,6 +59,8 @@ const testPackages = {
   python3: '/usr/bin/python3',
   'qbittorrent-nox': '/usr/bin/qbittorrent-nox',
   rtorrent: '/usr/bin/rtorrent',
+  'systemd-container': '/usr/bin/systemd-nspawn',
+  systemd: '/usr/bin/systemd-socket-activate',
   tcpdump: '/usr/bin/tcpdump',
   'transmission-cli': '/usr/bin/transmission-create',
   'transmission-daemon': '/usr/bin/transmission-daemon',
