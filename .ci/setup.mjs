@@ -20,6 +20,8 @@ const pinnedNode = at('node_modules', `node-linux-${arch}`, 'bin', 'node')
 /** Debian packages of the tests, with a file that is there once the package is. */
 const testPackages = {
   age: '/usr/bin/age',
+  ansible: '/usr/lib/python3/dist-packages/ansible_collections/community/general',
+  'ansible-lint': '/usr/bin/ansible-lint',
   aria2: '/usr/bin/aria2c',
   'avahi-daemon': '/usr/sbin/avahi-daemon',
   busybox: '/usr/bin/busybox',
@@ -36,11 +38,13 @@ const testPackages = {
   'g++': '/usr/bin/g++',
   git: '/usr/bin/git',
   'gnutls-bin': '/usr/bin/certtool',
+  'groff-base': '/usr/bin/groff',
   iproute2: '/usr/sbin/ip',
   'knot-dnsutils': '/usr/bin/kdig',
   knot: '/usr/sbin/knotd',
   'libnss3-tools': '/usr/bin/certutil',
   'libtorrent-rasterbar-dev': '/usr/include/libtorrent/session.hpp',
+  lintian: '/usr/bin/lintian',
   minisign: '/usr/bin/minisign',
   'miniupnpd-nftables': '/usr/sbin/miniupnpd',
   mktorrent: '/usr/bin/mktorrent',
@@ -53,6 +57,7 @@ const testPackages = {
   openssl: '/usr/bin/openssl',
   pebble: '/usr/bin/pebble',
   'pkg-config': '/usr/bin/pkg-config',
+  prometheus: '/usr/bin/promtool',
   'python3-dnspython': '/usr/lib/python3/dist-packages/dns',
   'python3-libtorrent': '/usr/share/doc/python3-libtorrent',
   'python3-pacparser': '/usr/lib/python3/dist-packages/pacparser',
@@ -68,6 +73,7 @@ const testPackages = {
   unzip: '/usr/bin/unzip',
   wget: '/usr/bin/wget',
   wrk: '/usr/bin/wrk',
+  yamllint: '/usr/bin/yamllint',
 }
 
 function run(command, args, options = {}) {
