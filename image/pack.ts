@@ -68,8 +68,11 @@ export async function makePack(input: {
   old?: string
   to: string
   blockBytes: number
+  /** Packs at once instead of well. */
+  isFast?: boolean
 }): Promise<PackResult> {
   const { blockBytes } = input
+  const options = { isFast: input.isFast ?? false }
   const index = await indexOf(input.old, blockBytes)
   const file = await open(input.path, 'r')
   const out = await open(input.to, 'w', 0o644)
@@ -82,7 +85,9 @@ export async function makePack(input: {
   let data: Buffer[] = []
   const flush = async () => {
     if (run)
-      await write(encodeStep(run.kind === 'data' ? { ...run, bytes: Buffer.concat(data) } : run))
+      await write(
+        encodeStep(run.kind === 'data' ? { ...run, bytes: Buffer.concat(data) } : run, options),
+      )
     run = undefined
     data = []
   }

@@ -35,6 +35,8 @@ export interface ReleaseOptions {
   notes?: string
   /** Leaves the files themselves out: packs from nothing take their place. */
   packsOnly?: boolean
+  /** Packs at once instead of well, for tests. */
+  isFast?: boolean
   say: (line: string) => void
 }
 
@@ -70,11 +72,13 @@ interface PackView {
   from: string | null
 }
 
+type PackOptions = Pick<ReleaseOptions, 'to' | 'say'> & { earlier: SlotFiles[]; isFast: boolean }
+
 async function packsOf(
   role: Role,
   path: string,
   now: string,
-  { to, say, earlier }: { to: string; say: (line: string) => void; earlier: SlotFiles[] },
+  { to, say, earlier, isFast }: PackOptions,
 ): Promise<PackView[]> {
   const packs: PackView[] = []
   for (const before of [undefined, ...earlier]) {
@@ -83,7 +87,13 @@ async function packsOf(
     const pack = join(to, `btlinkd_${now}.${role}.${suffix}`)
     const old = before?.files[role]
     const blockBytes = BLOCK_BYTES[role]
-    const done = await makePack({ path, to: pack, blockBytes, ...(old !== undefined && { old }) })
+    const done = await makePack({
+      path,
+      to: pack,
+      blockBytes,
+      isFast,
+      ...(old !== undefined && { old }),
+    })
     const which = from === null ? 'are not zero' : `${from} does not have`
     packs.push({ ...(await describe(pack)), from })
     say(
@@ -114,7 +124,12 @@ export async function makeReleaseFolder(options: ReleaseOptions): Promise<string
   const made = []
   for (const role of ROLES) {
     const path = files[role]
-    const packs = await packsOf(role, path, version, { to, say, earlier })
+    const packs = await packsOf(role, path, version, {
+      to,
+      say,
+      earlier,
+      isFast: options.isFast ?? false,
+    })
     made.push({ role, ...(await describe(path)), packs })
     if (options.packsOnly !== true)
       await copyFile(path, join(to, basename(path)), constants.COPYFILE_FICLONE)

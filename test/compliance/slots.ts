@@ -32,7 +32,7 @@ export function slotsCompliance(
       await deliver('0.2.0')
       await slots.install('0.2.0', signal)
       const [fresh] = await slots.slots(signal)
-      assert.deepEqual(fresh, { version: '0.2.0', isRunning: false, boot: 'trying', triesLeft: 3 })
+      assert.deepEqual(fresh, { version: '0.2.0', isRunning: false, boot: 'trying', triesLeft: 2 })
       assert.deepEqual((await view(slots))[1], ['0.1.0', 'good', true])
     })
 

@@ -32,7 +32,7 @@ export function createFakeSlots({ image, available }: FakeSlotsOptions): FakeSlo
     all = all.map((one) => {
       const { triesLeft: _, ...rest } = one
       if (one.version === version && one.boot === 'bad')
-        return { ...rest, boot: 'trying', triesLeft: 3 }
+        return { ...rest, boot: 'trying', triesLeft: 2 }
       return compareVersions(one.version, version) > 0 ? { ...rest, boot: 'bad' } : one
     })
   }
@@ -49,7 +49,7 @@ export function createFakeSlots({ image, available }: FakeSlotsOptions): FakeSlo
       if (available && !(await available(version)))
         throw new InstallFailed(version, 'its files are not there')
       all = all.filter((one) => one.isRunning)
-      all.push({ version, isRunning: false, boot: 'trying', triesLeft: 3 })
+      all.push({ version, isRunning: false, boot: 'trying', triesLeft: 2 })
       await select(version)
     },
     async reboot(at) {

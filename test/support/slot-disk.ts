@@ -90,7 +90,7 @@ export async function slotDisk(
     '20-root': transfer('MatchPattern=btlinkd_@v.root.@u.raw', partitionOf('root', 'btlinkd_@v')),
     '30-uki': transfer(
       'MatchPattern=btlinkd_@v.efi',
-      'Type=regular-file\nPath=/machine/esp/EFI/Linux\nMatchPattern=btlinkd_@v+@l-@d.efi btlinkd_@v+@l.efi btlinkd_@v.efi\nMode=0444\nTriesLeft=3\nTriesDone=0\nInstancesMax=2',
+      'Type=regular-file\nPath=/machine/esp/EFI/Linux\nMatchPattern=btlinkd_@v+@l-@d.efi btlinkd_@v+@l.efi btlinkd_@v.efi\nMode=0444\nTriesLeft=2\nTriesDone=0\nInstancesMax=2',
     ),
   }
   for (const [name, text] of Object.entries(defs))

@@ -235,7 +235,7 @@ export const updateVerb: Verb = {
   help: `check says what each source has, and why it would not be installed. apply fetches the newest
 release, or takes the folder or tar file PATH, verifies it, and writes it to the slot that does
 not run; the box starts anew by night, at once with --now, or when you do it with --no-reboot.
-A version that does not come up well is left again after three tries. rollback goes back by hand.
+A version that does not come up well is left again after two tries. rollback goes back by hand.
 fetch and install are the two halves of apply, for the daemon's user and for root: with
 --automatic they do what the configuration's section update says, and nothing else.
 --no-install fetches and verifies only. --allow-downgrade takes an older version too.`,

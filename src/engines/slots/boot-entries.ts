@@ -1,6 +1,6 @@
 /**
- * The kernels on the EFI system partition and their boot counters, which are in their names: `+3-0` is
- * three tries left and none done, no counter is good (Automatic Boot Assessment, systemd.io).
+ * The kernels on the EFI system partition and their boot counters, which are in their names: `+2-0` is
+ * two tries left and none done, no counter is good (Automatic Boot Assessment, systemd.io).
  */
 import { open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -10,7 +10,8 @@ const ENTRY = /^btlinkd_([0-9][0-9a-z.~]{0,39})(?:\+(\d{1,3})(?:-(\d{1,3}))?)?\.
 const MAX_ENTRIES = 64
 /** systemd-sysupdate writes under such a name and renames at the end. */
 const LEFT_OVER = /^\.#/
-const TRIES = 3
+// As 30-uki.transfer of the image has it: with the start that falls back, three.
+const TRIES = 2
 
 export interface BootEntry {
   /** Name of the file. */

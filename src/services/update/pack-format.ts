@@ -26,6 +26,8 @@ export const MAX_DATA_BYTES = 1024 * 1024
 // What zstd adds to what it cannot make smaller: its frame and 3 bytes for each 128 KiB.
 const MAX_PACKED_BYTES = MAX_DATA_BYTES + 1024
 const LEVEL = 19
+// Where minutes count more than bytes.
+const FAST_LEVEL = 3
 
 export type Step =
   | { kind: 'copy'; blocks: number; first: number }
@@ -53,7 +55,7 @@ export function encodeHeader({ blockBytes, outBytes }: PackHeader): Uint8Array {
 }
 
 /** @param step its data is not compressed yet, at most `MAX_DATA_BYTES`, and less than its blocks at the file's end only */
-export function encodeStep(step: Step): Uint8Array {
+export function encodeStep(step: Step, { isFast = false }: { isFast?: boolean } = {}): Uint8Array {
   switch (step.kind) {
     case 'zero': {
       const bytes = Buffer.alloc(5)
@@ -70,7 +72,7 @@ export function encodeStep(step: Step): Uint8Array {
     }
     case 'data': {
       const packed = zstdCompressSync(step.bytes, {
-        params: { [constants.ZSTD_c_compressionLevel]: LEVEL },
+        params: { [constants.ZSTD_c_compressionLevel]: isFast ? FAST_LEVEL : LEVEL },
       })
       const head = Buffer.alloc(9)
       head.writeUInt8(DATA)

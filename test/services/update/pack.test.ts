@@ -74,7 +74,7 @@ describe('R19 packs', () => {
       data(512 * 3),
       data(100, 1),
     ]
-    const bytes = packOf(512 * 6 + 100, ...steps.map(encodeStep))
+    const bytes = packOf(512 * 6 + 100, ...steps.map((step) => encodeStep(step)))
     for (const size of [1, 7, 4096]) assert.deepEqual(await read(bytes, size), steps)
   })
 
