@@ -68,8 +68,9 @@ export function createMachine({ places, setHostname }: MachineDeps) {
         folderMode: 0o750,
       })
       if (isNew) {
-        await setHostname(hostname)
         told.taken.push(`name ${hostname}`)
+        // A container may not name itself; the next start does.
+        await setHostname(hostname).catch(() => told.notes.push('the name is used after a restart'))
       }
     }
     if (timezone !== undefined && timezone !== before.timezone) await takeZone(timezone, told)

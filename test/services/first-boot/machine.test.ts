@@ -76,6 +76,18 @@ describe('rpi-preseed.toml on the card (R02)', () => {
     assert.deepEqual((await box.start()).faults, [])
   })
 
+  it('keeps the name where the running system cannot be given it', async (t) => {
+    const box = await newBox(t)
+    box.hostnames.push = () => {
+      throw Object.assign(new Error('read-only'), { code: 'EROFS' })
+    }
+    await box.put('rpi-preseed.toml', '[system]\nhostname = "attic"\n')
+    const told = await box.start()
+    assert.deepEqual([told.taken, told.faults], [['name attic'], []])
+    assert.deepEqual(told.notes, ['the name is used after a restart'])
+    assert.equal(await box.read('/var/etc/btlinkd/hostname'), 'attic\n')
+  })
+
   it('says so where the image has no wireless program, and cleans the card all the same', async (t) => {
     const box = await newBox(t)
     await box.put('rpi-preseed.toml', '[wlan]\nssid = "home"\npassword = "correct horse"\n')
