@@ -27,6 +27,7 @@ const testPackages = {
   busybox: '/usr/bin/busybox',
   chromium: '/usr/bin/chromium',
   curl: '/usr/bin/curl',
+  'debian-archive-keyring': '/usr/share/keyrings/debian-archive-keyring.gpg',
   deluged: '/usr/bin/deluged',
   'dnsmasq-base': '/usr/sbin/dnsmasq',
   dnsutils: '/usr/bin/dig',
@@ -54,7 +55,9 @@ const testPackages = {
   'nginx-light': '/usr/sbin/nginx',
   nsd: '/usr/sbin/nsd',
   'openjdk-17-jdk-headless': '/usr/bin/javac',
+  'openssh-client': '/usr/bin/ssh',
   openssl: '/usr/bin/openssl',
+  ovmf: '/usr/share/OVMF/OVMF_CODE_4M.fd',
   pebble: '/usr/bin/pebble',
   'pkg-config': '/usr/bin/pkg-config',
   prometheus: '/usr/bin/promtool',
@@ -63,6 +66,7 @@ const testPackages = {
   'python3-pacparser': '/usr/lib/python3/dist-packages/pacparser',
   python3: '/usr/bin/python3',
   'qbittorrent-nox': '/usr/bin/qbittorrent-nox',
+  'qemu-system-x86': '/usr/bin/qemu-system-x86_64',
   rtorrent: '/usr/bin/rtorrent',
   'systemd-container': '/usr/bin/systemd-nspawn',
   systemd: '/usr/bin/systemd-socket-activate',
@@ -73,7 +77,9 @@ const testPackages = {
   unzip: '/usr/bin/unzip',
   wget: '/usr/bin/wget',
   wrk: '/usr/bin/wrk',
+  'xz-utils': '/usr/bin/xz',
   yamllint: '/usr/bin/yamllint',
+  zstd: '/usr/bin/zstd',
 }
 
 function run(command, args, options = {}) {
