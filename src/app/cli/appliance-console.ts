@@ -1,5 +1,6 @@
 /** `appliance console`: gathers what a screen shows, whether the daemon runs or not. */
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { isIPv4 } from 'node:net'
@@ -177,7 +178,8 @@ async function kernelConsoles(): Promise<string[]> {
     .trim()
     .split(/\s+/)
     .map((name) => (name === 'tty0' ? 'tty1' : name))
-  return [...new Set([...names, 'tty1'])].map((name) => `/dev/${name}`)
+  // A kernel may be told of a line that the machine does not have.
+  return [...new Set([...names, 'tty1'])].map((name) => `/dev/${name}`).filter(existsSync)
 }
 
 export async function console(input: VerbInput): Promise<void> {

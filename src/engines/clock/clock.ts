@@ -42,8 +42,10 @@ export interface HouseClock extends Component {
 
 // A file may be a little ahead of the clock that was set after it was written.
 const TOLERANCE_MS = 600_000
-// A minute late to notice costs nothing; asking the kernel starts a process.
+// A minute late to notice costs nothing.
 const LOOK_MS = 60_000
+// Asking the kernel starts two processes, of which one lingers.
+const KERNEL_LOOKS = 10
 // Four small writes a day, for a card that bears few.
 const STAMP_MS = 6 * 3_600_000
 
@@ -52,6 +54,7 @@ export function createHouseClock(deps: HouseClockDeps): HouseClock {
   const places: Places = { ...PLACES, ...deps.places }
   let timer: NodeJS.Timeout | undefined
   let kernel: boolean | undefined
+  let looks = 0
   let stamp = 0
   let last: ClockState | undefined
   let looking = Promise.resolve()
@@ -76,7 +79,8 @@ export function createHouseClock(deps: HouseClockDeps): HouseClock {
   }
 
   async function look(): Promise<void> {
-    if (timesyncSays(places) === undefined) kernel = await kernelSays(places)
+    const isTurn = looks++ % KERNEL_LOOKS === 0
+    if (isTurn && timesyncSays(places) === undefined) kernel = await kernelSays(places)
     const { state, now, floor } = view()
     if (state !== last) {
       const said = { state, now: new Date(now).toISOString(), floor: dayOf(floor) }
