@@ -56,6 +56,17 @@ describe('package.json', () => {
     assert.ok(manifest.scripts['start'] && manifest.scripts['test'])
   })
 
+  it('R29: uses the packages that were named at first, or says why not', () => {
+    const decision = read('docs/decisions/0021-one-debian-package.md')
+    const named =
+      'fastify webtorrent-hybrid bittorrent-dht node-forge dns2 better-sqlite3 systemd-notify fluent-ffmpeg sharp'
+    for (const name of named.split(' ')) {
+      const [, fate] = new RegExp(`^\\| ${name} +\\| (.*?) *\\|$`, 'm').exec(decision) ?? []
+      assert.ok(fate, name)
+      assert.equal(fate.startsWith('used: '), name in manifest.dependencies, name)
+    }
+  })
+
   it('needs no install script of any package', () => {
     assert.match(read('.npmrc'), /^ignore-scripts=true$/m)
   })
