@@ -1,6 +1,6 @@
 /** One image from sources to signed files: package, tree, boot code, contents, sums. */
 import { execFile } from 'node:child_process'
-import { chmod, readdir, rename, rm } from 'node:fs/promises'
+import { chmod, mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { execPath } from 'node:process'
 import { fileURLToPath } from 'node:url'
@@ -34,6 +34,8 @@ export async function buildImage(options: ImageOptions): Promise<string> {
   const { facts, version, out, say } = options
   const since = Date.now()
   const took = () => `${((Date.now() - since) / 1000).toFixed(0)} s`
+  // Before the keys, whose folder is nobody else's.
+  await mkdir(dirname(out), { recursive: true })
   const keys = await signingKeys(options.key)
   const tools = await toolsTree({ say })
   const deb = options.package ?? (await ourPackage(options))
