@@ -59,7 +59,7 @@ dead, and on a full disk with -o - , which writes to stdout. See docs/doctor.md.
     })
     const folder = `btlinkd-support-${dayTime(now)}`
     const scrub = createScrub({
-      secrets: await secretsHere(readable.config, process.env),
+      secrets: await secretsHere(readable.config, readable.source.file, process.env),
       withNames,
       keep: new Set(wordsOfConfig()),
     })

@@ -63,7 +63,18 @@ async function textOf(path: string): Promise<string | undefined> {
   return readFile(path, 'utf8').catch(() => undefined)
 }
 
-export async function secretsHere(config: Config, env: NodeJS.ProcessEnv): Promise<Uint8Array[]> {
+/** From the file itself: where it is broken the schema does not help, and a fault may quote a line of it. */
+function inYaml(text: string): string[] {
+  const label =
+    /^[\s{,"'-]*[\w-]*(?:key|hmac|secret|pass|token)[\w-]*["']?\s*:\s*["']?([^"'\s#,}]+)/gim
+  return [...text.matchAll(label)].map(([, value = '']) => value)
+}
+
+export async function secretsHere(
+  config: Config,
+  file: string | undefined,
+  env: NodeJS.ProcessEnv,
+): Promise<Uint8Array[]> {
   const stateDir = config.state_dir
   const credentials = env['CREDENTIALS_DIRECTORY']
   const files = [
@@ -86,7 +97,8 @@ export async function secretsHere(config: Config, env: NodeJS.ProcessEnv): Promi
   const variables = Object.entries(env).flatMap(([name, value]) =>
     SECRET_VARIABLE.test(name) && value !== undefined && !value.startsWith('/') ? [value] : [],
   )
-  const words = [...inConfig(configSchema, config), ...variables, ...passwords]
+  const yaml = inYaml((file === undefined ? undefined : await textOf(file)) ?? '')
+  const words = [...inConfig(configSchema, config), ...yaml, ...variables, ...passwords]
   return [
     ...words.filter((word) => word.length >= MIN_CHARACTERS).map(utf8),
     ...texts.flatMap((text) => (text === undefined ? [] : inText(text))),

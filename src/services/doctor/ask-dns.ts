@@ -16,7 +16,7 @@ export interface DnsServer {
 }
 
 const TRIES = 2
-const TRY_MS = 1500
+const TRY_MS = 1000
 
 function queryOf(text: string, type: number, dnssec: boolean): { id: number; bytes: Uint8Array } {
   const name = nameOfText(text)

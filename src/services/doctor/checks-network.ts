@@ -1,13 +1,16 @@
 /** The house's network as the box finds it. */
+import { createSocket } from 'node:dgram'
 import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOf } from '../../base/errors.ts'
 import { ipBytes } from '../../base/ip-address.ts'
 import { askMdns } from './ask-mdns.ts'
 import { type Check, failed, few, ok, unknown, warning } from './check.ts'
 import { askDhcp, type DhcpOffer } from './dhcp.ts'
 import {
+  broadcastOf,
   defaultRoute,
   defaultRoute6,
   houseAddress,
@@ -17,11 +20,22 @@ import {
 import type { Machine, Ports } from './ports.ts'
 import { holderOf, isOurs } from './sockets-in-use.ts'
 
-const DHCP_WAIT_MS = 2500
+const DHCP_WAIT_MS = 2000
 const MDNS_WAIT_MS = 1200
+const ARP_WAIT_MS = 700
 
 /** Where the doctor keeps the address that the box had when it was first looked at. */
 export const addressFile = (stateDir: string): string => join(stateDir, 'doctor-address')
+
+/** Makes the kernel ask who has the address, and waits as long as an answer takes. */
+async function touch(address: string, signal: AbortSignal): Promise<void> {
+  const socket = createSocket('udp4')
+  socket.on('error', () => undefined)
+  // The port of "discard" (RFC 863): nobody has to be there.
+  socket.send(Buffer.alloc(1), 9, address, () => undefined)
+  await sleep(ARP_WAIT_MS, undefined, { signal }).catch(() => undefined)
+  socket.close()
+}
 
 /** Asked once for both checks of a run. */
 const dhcpAnswers = new WeakMap<Machine, Promise<DhcpOffer[] | string>>()
@@ -35,7 +49,10 @@ function dhcpOf(machine: Machine, signal: AbortSignal): Promise<DhcpOffer[] | st
     if (!own || !address) return 'the box has no address'
     const hardware = Buffer.from(own.mac.replaceAll(':', ''), 'hex')
     try {
-      const offers = await askDhcp({ address, hardware, waitMs: DHCP_WAIT_MS }, signal)
+      const offers = await askDhcp(
+        { address, hardware, broadcast: broadcastOf(own.cidr), waitMs: DHCP_WAIT_MS },
+        signal,
+      )
       return offers.length > 0 ? offers : 'no DHCP server answers'
     } catch (error) {
       const code = codeOf(error)
@@ -100,15 +117,14 @@ export const networkChecks: readonly Check[] = [
         signal,
       )
       if (ping?.code === 0) return ok(`${route.gateway} answers`)
-      // Some routers do not answer pings; that they answer ARP says as much (proc_net_arp: 0x2 is complete).
+      // Many routers do not answer pings; that one answers ARP says as much (proc_net_arp: 0x2 is complete).
+      await touch(route.gateway, signal)
       const entry = ((await machine.read('/proc/net/arp')) ?? '')
         .split('\n')
         .map((line) => line.trim().split(/\s+/))
         .find(([address]) => address === route.gateway)
       if (entry && (Number(entry[2]) & 2) !== 0) return ok(`${route.gateway} is there`)
-      return entry || ping
-        ? failed(`the router ${route.gateway} does not answer`)
-        : unknown('there is no ping here')
+      return failed(`the router ${route.gateway} does not answer`)
     },
   },
   {

@@ -97,6 +97,8 @@ export interface DhcpAsk {
   address: Uint8Array
   /** Six bytes. */
   hardware: Uint8Array
+  /** Of that network alone: where no way leads out there is none to everybody either. */
+  broadcast: string
   waitMs: number
 }
 
@@ -105,7 +107,7 @@ export interface DhcpAsk {
  * @throws EACCES without the right to port 68, EADDRINUSE where another client has it to itself
  */
 export function askDhcp(
-  { address, hardware, waitMs }: DhcpAsk,
+  { address, hardware, broadcast, waitMs }: DhcpAsk,
   signal: AbortSignal,
 ): Promise<DhcpOffer[]> {
   const id = randomInt(2 ** 32)
@@ -138,7 +140,7 @@ export function askDhcp(
       // Some servers answer INFORM only from hosts they know, and every one a DISCOVER.
       for (const isInform of [true, false]) {
         const packet = encodeInform(id, address, hardware, isInform)
-        socket.send(packet, 67, '255.255.255.255', () => undefined)
+        socket.send(packet, 67, broadcast, () => undefined)
       }
       timer = setTimeout(end, waitMs)
     })

@@ -1,7 +1,7 @@
 /** Addresses and routes of this machine. */
 import { networkInterfaces, type NetworkInterfaceInfo } from 'node:os'
 import { reachOf } from '../../base/ip-reach.ts'
-import { ipText } from '../../base/ip-address.ts'
+import { ipBytes, ipText } from '../../base/ip-address.ts'
 import type { Machine } from './ports.ts'
 
 export interface Route {
@@ -26,6 +26,15 @@ export async function houseAddress(machine: Machine) {
   const route = await defaultRoute(machine)
   const all = houseInterfaces().filter(({ family }) => family === 'IPv4')
   return all.find((one) => one.interface === route?.interface) ?? all[0]
+}
+
+/** Of the network that an address is in. */
+export function broadcastOf(cidr: string | null): string {
+  const [address = '', length = '32'] = (cidr ?? '').split('/')
+  const bytes = ipBytes(address)
+  if (bytes?.length !== 4) return '255.255.255.255'
+  const bits = Number(length)
+  return ipText(bytes.map((byte, i) => byte | (0xff >> Math.max(0, Math.min(8, bits - 8 * i)))))
 }
 
 /** proc_net_route: little-endian hex words. */

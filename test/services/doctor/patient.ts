@@ -17,9 +17,9 @@ export interface Patient {
   facts: Facts
   ports: Ports
   /** What one check finds now. */
-  look(id: string): Promise<Result>
+  look: (id: string) => Promise<Result>
   /** Lets a fix work; gives its line. */
-  mend(id: string): Promise<string>
+  mend: (id: string) => Promise<string>
 }
 
 export interface PatientOptions {
@@ -107,7 +107,7 @@ export async function createPatient(t: Cleanup, options: PatientOptions = {}): P
     state,
     facts,
     ports,
-    async look(id) {
+    look: async (id) => {
       const { results } = await doctor.report([id], NO_SIGNAL)
       const [found] = results
       if (!found) throw new Error(`no result of ${id}`)
