@@ -82,7 +82,7 @@ async function ownDisk(t: Cleanup, megabytes: number): Promise<string> {
 const small = { storage: { min_free: '2MB' } }
 
 describe('a daemon in trouble', { skip }, () => {
-  it('R22 on a disk without a byte serves and answers, says why it writes nothing, and goes on when there is room', async (t) => {
+  it('on a disk without a byte serves and answers, says why it writes nothing, and goes on when there is room', async (t) => {
     const disk = await ownDisk(t, 64)
     const state = join(disk, 'state')
     const { box, folder, site } = await withSite(t, { state, config: small })
@@ -114,7 +114,7 @@ describe('a daemon in trouble', { skip }, () => {
     assert.ok(again.seq > site.seq)
   })
 
-  it('R22 on a disk that turns read-only serves and answers, and says so of every write', async (t) => {
+  it('on a disk that turns read-only serves and answers, and says so of every write', async (t) => {
     const disk = await ownDisk(t, 64)
     const { box, folder, site } = await withSite(t, { state: join(disk, 'state'), config: small })
     // What a card does that finds itself broken: the kernel lets nobody write any more (ext4(5) errors=).
@@ -129,7 +129,7 @@ describe('a daemon in trouble', { skip }, () => {
     assert.match(refused.stderr, /EROFS|EIO|cannot|I\/O/)
   })
 
-  it('R23 without a file descriptor left answers names, and pages again once there are some', async (t) => {
+  it('without a file descriptor left answers names, and pages again once there are some', async (t) => {
     const { box, site } = await withSite(t)
     const web = await box.rolePid('web')
     assert.ok(web)
@@ -149,7 +149,7 @@ describe('a daemon in trouble', { skip }, () => {
     assert.equal(await box.rolePid('web'), web, 'the role lived through it')
   })
 
-  it('R23 answers every name under ten times the load it can serve, and nothing dies', async (t) => {
+  it('answers every name under ten times the load it can serve, and nothing dies', async (t) => {
     const { box, site } = await withSite(t)
     const before = await Promise.all(['dns', 'swarm', 'web'].map((role) => box.rolePid(role)))
     const url = `http://127.0.0.1:${box.port('http')}/`
@@ -175,7 +175,7 @@ describe('a daemon in trouble', { skip }, () => {
     assert.deepEqual(after, before)
   })
 
-  it(`R21 comes back after each of ${KILLS} kills of a role, with its site and its next number`, async (t) => {
+  it(`comes back after each of ${KILLS} kills of a role, with its site and its next number`, async (t) => {
     const { box, folder, site } = await withSite(t)
     let { seq } = site
     const took: number[] = []

@@ -46,19 +46,19 @@ ${GUEST_NODE} ${APP}/guest/publisher.js /run/promises.json 1 2
     assert.ok(said.includes(`passed ${part}`), [...failed, ...said.slice(-40)].join('\n'))
   }
 
-  it('R23 without IPv6 in the kernel, and without any network but itself, starts and serves', () => {
+  it('without IPv6 in the kernel, and without any network but itself, starts and serves', () => {
     assert.ok(said.includes('faults-over'), said.slice(-40).join('\n'))
   })
-  it('E08 keeps what it has through jumps of its clock to 1970, 2031 and five years to each side', () => {
+  it('R22 E08 keeps what it has through jumps of its clock to 1970, 2031 and five years to each side', () => {
     passed('clock')
   })
-  it('R23 waits for a disk that takes a tenth of a second for everything', () => {
+  it('waits for a disk that takes a tenth of a second for everything', () => {
     passed('slow-disk')
   })
-  it('R22 acknowledges nothing while every write to its disk fails', () => {
+  it('acknowledges nothing while every write to its disk fails', () => {
     passed('failing-disk')
   })
-  it('R22 has all it had acknowledged, and goes on, when the disk is well again', () => {
+  it('has all it had acknowledged, and goes on, when the disk is well again', () => {
     assert.ok(said.includes('checked 0'), said.slice(-40).join('\n'))
     assert.ok(said.includes('published'), said.slice(-40).join('\n'))
   })

@@ -45,7 +45,7 @@ describe('a durable file', () => {
 
   for (const point of ['posix/io/sync/fsync', 'posix/io/dir/rename']) {
     const skip = missing(FIU)
-    it(`R23 is not acknowledged where ${point} fails, and the old one stays`, {
+    it(`is not acknowledged where ${point} fails, and the old one stays`, {
       skip,
     }, async (t) => {
       const folder = await tempFolder(t)
