@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { kindOf, listState } from '../../src/services/backup/index.ts'
@@ -95,7 +95,16 @@ describe('a backup of a box that runs', () => {
     await box.stop()
     await writeFile(join(box.state, 'state.db'), 'no database '.repeat(1000))
     await rm(join(box.state, 'state.db-wal'), { force: true })
+    // And a restore that a power cut interrupted after it was decided.
+    const ready = join(box.state, 'swap.ready')
+    const kept = 'configuration-from-backup.yaml'
+    await mkdir(join(ready, 'new'), { recursive: true })
+    await writeFile(join(ready, 'new', kept), 'log: {}\n')
+    const place = [{ from: join(ready, 'new', kept), to: join(box.state, kept) }]
+    await writeFile(join(ready, 'plan.json'), JSON.stringify({ away: [], place }))
     const back = await createTestDaemon(t, { state: box.state, config })
+    const names = await readdir(box.state)
+    assert.ok(names.includes(kept) && !names.includes('swap.ready'), names.join(' '))
     assert.match(back.output(), /put back from its last good copy/)
     assert.equal(await rootOf(back), root)
     await shows(back, site.host, 'still here')

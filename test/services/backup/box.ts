@@ -31,7 +31,7 @@ export interface MadeBox {
 }
 
 /** A box that was used: everything in it says `title`. */
-export async function makeBox(state: string, title: string): Promise<MadeBox> {
+export async function makeBox(state: string, title: string, tld = title): Promise<MadeBox> {
   const store = makeStore(state)
   await store.start(never)
   const key = await store.keys.create(title)
@@ -46,7 +46,7 @@ export async function makeBox(state: string, title: string): Promise<MadeBox> {
     watched: false,
     pinned: false,
   })
-  const seq = store.sites.reserveSeq(key, EMPTY, 0)
+  const seq = store.sites.reserveSeq(key, EMPTY, 6)
   const value = new Uint8Array(0)
   const signature = new Uint8Array(64)
   store.sites.remember({
@@ -68,7 +68,7 @@ export async function makeBox(state: string, title: string): Promise<MadeBox> {
     max_leaves: 10,
     leaves_per_second: 10,
     leaf_burst: 10,
-    tld: title,
+    tld,
     reserved_hosts: [],
   }
   const pki = createPki({ log: silentLog, clock: systemClock, folder: join(state, 'pki') }, options)
