@@ -39,7 +39,7 @@ const DECLARED: Record<string, { name: string; service: string; listens: string[
 
 /** Debian 12 has 252, which says so and goes on without them. */
 const LATER_THAN_252 =
-  /Unknown key(?: name)? '(?:OpenFile|RestartSteps|RestartMaxDelaySec|ImportCredential)'/
+  /Unknown key(?: name)? '(?:OpenFile|PollLimit\w+|RestartSteps|RestartMaxDelaySec|ImportCredential)'/
 
 const units = readdirSync(FOLDER).filter((name) =>
   /^btlinkd.*\.(service|socket|target|slice)$/.test(name),
