@@ -9,6 +9,7 @@ import { createTestDaemon, type TestDaemon } from '../support/daemon.ts'
 import { missing, run, type RunResult } from '../support/processes.ts'
 import { ROOT } from '../support/sources.ts'
 import { type Cleanup, finallyDo, tempFolder } from '../support/temp.ts'
+import { boot, withoutUml } from '../support/uml.ts'
 import { until } from '../support/until.ts'
 import { DEFAULTS, ED25519 } from '../services/first-boot/box.ts'
 
@@ -49,6 +50,7 @@ async function fatCard(t: Cleanup) {
   return {
     root,
     folder,
+    image,
     put: async (name: string, bytes: string | Uint8Array) => {
       const file = join(root, 'file')
       await writeFile(file, bytes)
@@ -111,23 +113,57 @@ describe('a card with FAT on it (R02)', { skip: missing(MKFS, MCOPY) }, () => {
     assert.match(screen.stdout, /health {4}not running/)
   })
 
+  it('is cleaned as a real file system: no sector of it holds the password', {
+    skip: withoutUml(),
+  }, async (t) => {
+    const card = await fatCard(t)
+    const password = 'correct horse battery'
+    await card.put('rpi-preseed.toml', `[wlan]\nssid = "home"\npassword = "${password}"\n`)
+    await card.put('btlinkd.yaml', 'dns: { port: 5301 }\nnonsense: 1\n')
+    assert.ok((await readFile(card.image)).includes(password))
+    const machine = await boot(t, {
+      disks: [card.image],
+      script: `
+for one in nls_cp437 nls_iso8859-1 nls_ascii vfat; do module $one; done
+mkdir -p /run/boot /run/box/usr/share/btlinkd
+echo 'state_dir: /var/lib/btlinkd' > /run/box/usr/share/btlinkd/btlinkd.yaml
+mount -t vfat /dev/ubda /run/boot && echo mounted
+cd /run
+BTL_RUN_SOURCES=1 ${process.execPath} ${join(ROOT, 'src/app/launch.mjs')} appliance first-boot --boot /run/boot --root /run/box
+echo "exit $?"
+ls -1 /run/boot
+umount /run/boot
+`,
+    })
+    const text = (await machine.over(120_000)).join('\n')
+    assert.match(text, /^mounted$/m)
+    assert.match(text, /^exit 0$/m, text)
+    assert.match(text, /^not taken: btlinkd\.yaml:2: \/nonsense is not a known key/m)
+    assert.match(text, /^btlinkd\.errors\.txt$/m)
+    const raw = await readFile(card.image)
+    assert.ok(!raw.includes(password))
+    assert.ok(raw.includes('# password: taken out'))
+    await card.mount()
+    assert.match(await readFile(join(card.folder, 'btlinkd.errors.txt'), 'utf8'), /nonsense/)
+  })
+
   it('is looked at by a shell first, which starts btlinkd only for news', async (t) => {
     const root = await tempFolder(t, 'news')
-    const [boot, etc, name] = [join(root, 'boot'), join(root, 'etc'), join(root, 'hostname')]
+    const [card, etc, name] = [join(root, 'boot'), join(root, 'etc'), join(root, 'hostname')]
     await mkdir(join(etc, 'from-card'), { recursive: true })
-    await mkdir(boot)
+    await mkdir(card)
     const take = await script(join(root, 'take'), 'echo taken')
-    const start = async () => (await sh('first-boot', boot, etc, name, take)).stdout
+    const start = async () => (await sh('first-boot', card, etc, name, take)).stdout
     assert.equal(await start(), 'taken\n', 'a new box has no settings')
     await writeFile(join(etc, 'btlinkd.yaml'), '')
     await writeFile(join(etc, 'hostname'), 'attic\n')
     assert.equal(await start(), '')
     assert.equal(await readFile(name, 'utf8'), 'attic\n')
-    await writeFile(join(boot, 'authorized_keys.txt'), ED25519)
+    await writeFile(join(card, 'authorized_keys.txt'), ED25519)
     assert.equal(await start(), 'taken\n')
     await writeFile(join(etc, 'from-card/authorized_keys'), ED25519)
     assert.equal(await start(), '')
-    await writeFile(join(boot, 'btlinkd.errors.txt'), 'x')
+    await writeFile(join(card, 'btlinkd.errors.txt'), 'x')
     assert.equal(await start(), 'taken\n')
   })
 })
@@ -244,8 +280,8 @@ describe('btlinkd appliance healthy (R19)', () => {
       env: { PATH: `${root}:${process.env['PATH'] ?? ''}`, UNITS: units },
     })
     const config = join(dirname(box.state), 'btlinkd.yaml')
-    const boot = join(root, 'boot/EFI/Linux')
-    await mkdir(boot, { recursive: true })
+    const entries = join(root, 'boot/EFI/Linux')
+    await mkdir(entries, { recursive: true })
     await mkdir(join(root, 'etc'))
     await writeFile(join(root, 'etc/os-release'), 'IMAGE_ID=btlinkd\nIMAGE_VERSION=0.2.0\n')
     const look = async (...flags: string[]) => {
@@ -286,9 +322,9 @@ describe('btlinkd appliance healthy (R19)', () => {
       [fell.code, fell.verdict, fell.reasons],
       [1, 'slot', ['btlinkd-dns.service: is failed (failed)']],
     )
-    await writeFile(join(boot, 'btlinkd_0.2.0+2-1.efi'), '')
+    await writeFile(join(entries, 'btlinkd_0.2.0+2-1.efi'), '')
     assert.equal((await look('--gate')).code, 0, 'no other')
-    await writeFile(join(boot, 'btlinkd_0.1.0.efi'), '')
+    await writeFile(join(entries, 'btlinkd_0.1.0.efi'), '')
     const gate = await look('--gate')
     assert.deepEqual([gate.code, gate.isLeft], [1, true])
 
