@@ -106,7 +106,9 @@ export async function inTools(
   command: string[],
   options: { binds: string[]; cwd: string; environment?: Record<string, string> },
 ): Promise<void> {
-  await must('unshare', ['--mount', '/bin/sh', '-c', ENTER, 'enter', tree, ...command], {
+  // One at a time on a machine: mkosi does not guard what it keeps.
+  const alone = ['--close', join(CACHE, 'lock'), 'unshare', '--mount']
+  await must('flock', [...alone, '/bin/sh', '-c', ENTER, 'enter', tree, ...command], {
     env: {
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       HOME: '/root',

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { env } from 'node:process'
+import { env, pid } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { FlavourFacts } from './flavours.ts'
@@ -55,17 +55,20 @@ export async function sourceEpoch(): Promise<number> {
 
 /** Runs mkosi; afterwards `made` holds its disk image, slots, kernel and manifest. */
 export async function makeTree(tools: string, options: TreeOptions): Promise<void> {
+  const build = join(CACHE, `build-${pid}`)
+  try {
+    await makeTreeIn(build, tools, options)
+  } finally {
+    await rm(build, { recursive: true, force: true })
+  }
+}
+
+async function makeTreeIn(build: string, tools: string, options: TreeOptions): Promise<void> {
   const { facts, version, made, epoch } = options
-  const work = join(CACHE, `work-${facts.flavour}`)
-  await rm(work, { recursive: true, force: true })
+  const work = join(build, facts.flavour)
+  const space = join(build, 'space')
   await rm(made, { recursive: true, force: true })
-  for (const folder of [
-    work,
-    made,
-    join(CACHE, 'mkosi'),
-    join(CACHE, 'packages'),
-    join(CACHE, 'space'),
-  ]) {
+  for (const folder of [work, space, made, join(CACHE, 'mkosi'), join(CACHE, 'packages')]) {
     await mkdir(folder, { recursive: true })
   }
   await cp(join(ROOT, 'image', 'mkosi'), work, { recursive: true, verbatimSymlinks: true })
@@ -80,8 +83,6 @@ export async function makeTree(tools: string, options: TreeOptions): Promise<voi
   const ours = join(work, 'mkosi.extra/usr/lib/btlinkd')
   await mkdir(ours, { recursive: true })
   await cp(options.publicKey, join(ours, 'release.pub'))
-  // Which image this is, and so which releases are for it.
-  await writeFile(join(ours, 'flavour'), `${facts.flavour}\n`)
   // `btlinkd update` takes no release of another image.
   await writeFile(join(ours, 'flavour'), `${facts.flavour}\n`)
   if (options.overlay !== undefined) {
@@ -98,7 +99,7 @@ export async function makeTree(tools: string, options: TreeOptions): Promise<voi
     'output-directory': made,
     'cache-directory': join(CACHE, 'mkosi'),
     'package-cache-dir': join(CACHE, 'packages'),
-    'workspace-directory': join(CACHE, 'space'),
+    'workspace-directory': space,
     'package-directory': join(work, 'mkosi.packages'),
     'source-date-epoch': String(epoch),
     incremental: options.fresh ? 'no' : 'yes',
@@ -111,5 +112,4 @@ export async function makeTree(tools: string, options: TreeOptions): Promise<voi
     'build',
   ]
   await inTools(tools, command, { binds: [CACHE, made], cwd: work })
-  await rm(work, { recursive: true, force: true })
 }
