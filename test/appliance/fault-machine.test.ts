@@ -22,7 +22,7 @@ describe('a machine in trouble', { skip: withoutUml() }, () => {
       readOnlyDisks: [app],
       script: `
 ${mountApp('/dev/ubdb')}
-for one in dm-mod dm-flakey dm-delay; do module $one; done
+for one in dm-mod dm-flakey dm-delay dm-dust; do module $one; done
 mount -t cgroup2 none /sys/fs/cgroup
 mkdir /sys/fs/cgroup/btlinkd
 echo +memory > /sys/fs/cgroup/cgroup.subtree_control
@@ -54,6 +54,9 @@ ${GUEST_NODE} ${APP}/guest/publisher.js /run/promises.json 1 2
   })
   it('waits for a disk that takes a tenth of a second for everything', () => {
     passed('slow-disk')
+  })
+  it('fails the page whose block cannot be read, and no other', () => {
+    passed('bad-block')
   })
   it('acknowledges nothing while every write to its disk fails', () => {
     passed('failing-disk')

@@ -1,12 +1,13 @@
 /**
  * Faults that only a machine of one's own can have, one after the other on a daemon that runs: a disk
- * whose writes fail (dm-flakey), a slow one (dm-delay), a clock that jumps. Prints `passed WHAT` or
+ * whose writes fail (dm-flakey), one with bad blocks (dm-dust), a slow one (dm-delay), a clock that
+ * jumps. Prints `passed WHAT` or
  * `FAILED WHAT why`. argv[2]: the device below /dev/mapper's `data`, with its length in sectors.
  */
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createBox, type PublishedPage, publishPage, tell } from './box.ts'
-import { lostOf, noPromises, type TrustView } from './promises.ts'
+import { lostOf, noPromises, pageFile, type TrustView } from './promises.ts'
 import { startWitness } from './witness.ts'
 
 const [, , device = '', sectors = ''] = process.argv
@@ -69,6 +70,32 @@ await part('clock', async () => {
 await part('slow-disk', async () => {
   disk('delay', 100)
   keep(await publishPage(box, 'site0', 2), 2)
+  disk('linear')
+  assertNone(await lostOf(box, promises))
+})
+
+await part('bad-block', async () => {
+  const page = await publishPage(box, 'site1', 25)
+  keep(page, 25)
+  sh('/usr/bin/sync')
+  const found = sh('/usr/sbin/filefrag', '-v', '-b4096', pageFile(box.state, page.infoHash))
+  const extents = [...found.matchAll(/:\s+(\d+)\.\.\s+(\d+):\s+\d+:/g)]
+  const blocks = extents.flatMap(([, first, last]) =>
+    Array.from({ length: Number(last) - Number(first) + 1 }, (_, i) => Number(first) + i),
+  )
+  disk('dust', 4096)
+  for (const block of blocks) {
+    sh('/usr/sbin/dmsetup', 'message', 'data', '0', 'addbadblock', String(block))
+  }
+  sh('/usr/sbin/dmsetup', 'message', 'data', '0', 'enable')
+  writeFileSync('/proc/sys/vm/drop_caches', '3')
+  const host = `${page.infoHash}-ih.btlink`
+  const answer = await box.get(host, '/index.html').catch(() => undefined)
+  tell('bad-block', blocks.length, answer?.status ?? 'cut off')
+  if (answer?.status === 200 && answer.body.toString() === page.text) {
+    throw new Error(`it was read all the same: ${found.replaceAll('\n', ' ')}`)
+  }
+  if ((await box.get('setup.btlink', '/')).status !== 200) throw new Error('no set-up page')
   disk('linear')
   assertNone(await lostOf(box, promises))
 })
