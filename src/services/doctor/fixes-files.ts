@@ -45,6 +45,13 @@ async function linksOf(torrents: string, inode: number, signal: AbortSignal): Pr
   return found
 }
 
+/** What root makes belongs to the user of the daemon like everything else there. */
+async function giveTo(stateDir: string, path: string): Promise<void> {
+  if (process.geteuid?.() !== 0) return
+  const { uid, gid } = await stat(stateDir)
+  await lchown(path, uid, gid)
+}
+
 /** A file of its own in the place of a link, so that nothing takes it for verified. */
 async function unlinkFrom(path: string): Promise<void> {
   const { uid, gid } = await stat(path)
@@ -149,10 +156,12 @@ export const fileFixes: readonly Fix[] = [
         // What no torrent has may be the only copy: somebody may still want what is left of it.
         const aside = join(stateDir, 'damaged')
         await mkdir(aside, { recursive: true, mode: 0o750 })
+        await giveTo(stateDir, aside)
         await rename(path, join(aside, sha256)).catch(async () => {
           await copyFile(path, join(aside, sha256))
           await rm(path)
         })
+        await giveTo(stateDir, join(aside, sha256))
         taken.push(sha256)
       }
       return `took ${taken.length} damaged files out (kept in damaged/), ${copies} files of torrents will be checked`

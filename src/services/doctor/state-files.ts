@@ -1,7 +1,7 @@
 /** Walks over the state: whose files are whose, and a few of the many. */
 import { randomInt } from 'node:crypto'
 import { lstat, readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 
 const MAX_FILES = 20_000
 const SHA256 = /^[0-9a-f]{64}$/
@@ -26,6 +26,8 @@ export async function strangersOf(stateDir: string, signal: AbortSignal): Promis
   const strangers: string[] = []
   let seen = 0
   for await (const path of walk(stateDir, signal, STORE)) {
+    // In the making, by whoever looks at the disk in this moment.
+    if (basename(path).startsWith('.tmp-')) continue
     if (++seen > MAX_FILES) break
     const stat = await lstat(path).catch(() => undefined)
     if (stat && (stat.uid !== uid || (stat.gid !== gid && stat.uid !== uid))) strangers.push(path)

@@ -31,7 +31,7 @@ describe('the scrubber', () => {
           .uint8Array({ minLength: 16, maxLength: 40 })
           .filter((bytes) => new Set(bytes).size > 8 && (bytes[0] ?? 0) > 15),
         fc.constantFrom(...Object.keys(spellings)),
-        fc.string({ maxLength: 20, unit: fc.constantFrom(...'abc xyz.:="') }),
+        fc.string({ maxLength: 20, unit: fc.constantFrom('a', 'x', ' ', '.', ':', '=', '"') }),
         (bytes, name, around) => {
           const secret = Buffer.from(bytes)
           const spelled = spellings[name]?.(secret) ?? ''
