@@ -232,7 +232,11 @@ export function composeWeb(config: Config, given: GivenSockets): ComposedRole {
     status: () => `${door.status()}, ${api.port > 0 ? `API at port ${api.port}` : 'no API'}`,
     async afterStart(signal) {
       const { tld } = config.btlink
-      const welcomeHost = await publishWelcome({ keys: store.keys, sites, publisher }, tld, signal)
+      const welcomeHost = await publishWelcome(
+        { keys: store.keys, sites, publisher, log },
+        tld,
+        signal,
+      )
       return banner({
         welcomeHost,
         tld,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { kindOf, listState } from '../../src/services/backup/index.ts'
@@ -32,6 +32,8 @@ describe('a backup of a box that runs', () => {
     const site = await publish(box, folder, 'home')
     await shows(other, site.host, 'one')
     const root = await rootOf(box)
+    const stranger = await box.api('/api/backup/snapshot', { method: 'POST' })
+    assert.equal(stranger.status, 403)
 
     const made = await box.json(
       'backup',
@@ -95,6 +97,7 @@ describe('a backup of a box that runs', () => {
     await box.stop()
     await writeFile(join(box.state, 'state.db'), 'no database '.repeat(1000))
     await rm(join(box.state, 'state.db-wal'), { force: true })
+    await truncate(join(box.state, 'keys', 'box.key'), 20)
     // And a restore that a power cut interrupted after it was decided.
     const ready = join(box.state, 'swap.ready')
     const kept = 'configuration-from-backup.yaml'
@@ -106,6 +109,7 @@ describe('a backup of a box that runs', () => {
     const names = await readdir(box.state)
     assert.ok(names.includes(kept) && !names.includes('swap.ready'), names.join(' '))
     assert.match(back.output(), /put back from its last good copy/)
+    assert.match(back.output(), /box\.key does not hold 64 hex digits: restore it from a backup/)
     assert.equal(await rootOf(back), root)
     await shows(back, site.host, 'still here')
     const health = JSON.parse((await back.api('/api/health')).text()) as {
