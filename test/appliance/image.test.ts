@@ -97,7 +97,6 @@ dht:
         tap: await tapInPlaceOf(house.box),
         mac: MAC,
         probe: true,
-        watchdog: true,
       })
       await box.start()
       const [laptop] = house.laptops
