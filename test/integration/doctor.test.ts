@@ -180,16 +180,31 @@ describe('btlinkd doctor', { skip: withoutNetns() || missing(BUSYBOX) }, () => {
       output('/usr/bin/curl', ['-sS', '--unix-socket', socket, ...args])
     const only = '/api/doctor?only=database,database-size,store,roles'
     const report = JSON.parse(await api(`http://localhost${only}`)) as DoctorReport
-    assert.deepEqual(report.results.map(({ id, state }) => [id, state]).sort(), [
-      ['database', 'ok'],
-      ['database-size', 'ok'],
-      ['roles', 'ok'],
-      ['store', 'ok'],
+    assert.deepEqual(report.results.map(({ id, state }) => `${id} ${state}`).sort(), [
+      'database ok',
+      'database-size ok',
+      'roles ok',
+      'store ok',
     ])
     const fixed = JSON.parse(
       await api('-X', 'POST', 'http://localhost/api/doctor/fix/database'),
     ) as { done: string }
     assert.match(fixed.done, /^gave .* back$/)
+    const folder = join(await tempFolder(t, 'btl-site'), 'site')
+    await writeSite(folder, { 'index.html': '<h1>hello</h1>' })
+    const { seq, host } = await daemon.json('publish', folder, '--no-dht-wait')
+    const put = JSON.parse(await api('-X', 'POST', 'http://localhost/api/doctor/fix/announce')) as {
+      done: string
+    }
+    // The welcome site is one of them; no number is used up by it.
+    assert.match(put.done, /^put [12] records again$/)
+    const { versions } = (await daemon.json('versions', String(host))) as {
+      versions: { seq: number }[]
+    }
+    assert.deepEqual(
+      versions.map((one) => one.seq),
+      [seq],
+    )
     for (const [path, code] of [
       ['/api/doctor?only=nonsense', 'BTL_ERR_DOCTOR_NO_CHECK'],
       ['/api/doctor?nonsense=1', ''],
@@ -245,9 +260,9 @@ describe('btlinkd doctor', { skip: withoutNetns() || missing(BUSYBOX) }, () => {
     assert.equal(broken.of('sockets').state, 'warning')
 
     const mended = await doctor(daemon, '--fix', '--only', 'config,sockets,ports')
-    assert.deepEqual(mended.fixed.map(({ id, failed }) => [id, failed]).sort(), [
-      ['config', undefined],
-      ['sockets', undefined],
+    assert.deepEqual(mended.fixed.map(({ id, failed }) => `${id} ${failed}`).sort(), [
+      'config undefined',
+      'sockets undefined',
     ])
     assert.equal(mended.of('config').state, 'ok')
     assert.equal(mended.of('sockets').state, 'ok')

@@ -1,7 +1,6 @@
 /** Asks every check, a few at once, each within its time, and makes one report of what they found. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../../base/errors.ts'
-import type { Stats } from '../../base/ports/component.ts'
 import { checks } from './checks.ts'
 import type { Check, Finding, Fix, Severity, State } from './check.ts'
 import type { DoctorConfig } from './config.ts'
@@ -58,14 +57,6 @@ export function summarize(results: readonly Result[]): DoctorReport {
     ok: count('ok'),
   }
 }
-
-/** The numbers of a report, for `/metrics`. */
-export const statsOf = ({ failed, warnings, unknown, ok }: DoctorReport): Stats => ({
-  failed,
-  warnings,
-  unknown,
-  ok,
-})
 
 async function lookWithin(check: Check, ports: Ports, ms: number, outer: AbortSignal) {
   const ended = new AbortController()

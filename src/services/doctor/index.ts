@@ -9,7 +9,6 @@ export {
   type DoctorReport,
   type FixReport,
   type Result,
-  statsOf,
   summarize,
 } from './doctor.ts'
 export { fixes } from './fixes.ts'

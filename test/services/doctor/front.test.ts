@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { describe, it, type TestContext } from 'node:test'
+import { requireConfig } from '../../../src/app/config/load.ts'
+import { unboundTextLike } from '../../../src/app/dns-front.ts'
+import { missing } from '../../support/processes.ts'
+import { tempFolder } from '../../support/temp.ts'
+import { createPatient } from './patient.ts'
+
+const FILE = '/etc/unbound/unbound.conf.d/btlinkd.conf'
+const BEFORE = (folder: string) => `server:
+  interface: 127.0.0.1
+rpz:
+  name: "x."
+  zonefile: "${folder}/our.rpz"
+`
+
+async function withFront(t: TestContext, text: (written: string) => string) {
+  const folder = await tempFolder(t, 'btl-unbound')
+  const before = BEFORE(folder)
+  const patient = await createPatient(t, {
+    system: { [FILE]: before },
+    programs: { systemctl: '[ "$1" = is-enabled ] && exit 1; exit 0' },
+    facts: { front: async (written = '') => text(written) },
+  })
+  return { ...patient, before, file: patient.ports.machine.path(FILE) }
+}
+
+describe('the resolver in front', { skip: missing('/usr/sbin/unbound-checkconf') }, () => {
+  it('gets the configuration that ours asks for, where it had answered before', async (t) => {
+    const config = await requireConfig({
+      env: { BTLINKD_DNS__FRONT: '127.0.0.1@53', BTLINKD_DNS__RECORDS: 'nas.lan=192.168.1.5' },
+    })
+    const { look, mend, file } = await withFront(t, (written) => unboundTextLike(config, written))
+    assert.equal((await look('dns-front')).state, 'warning')
+    assert.match(await mend('front'), /^wrote .* and reloaded unbound$/)
+    assert.equal((await look('dns-front')).state, 'ok')
+    const text = await readFile(file, 'utf8')
+    assert.match(text, /interface: 127\.0\.0\.1\n/)
+    assert.match(text, /zonefile: ".*\/our\.rpz"/)
+    assert.match(await mend('front'), /is as it should be$/)
+  })
+
+  it('keeps the one it had where unbound would not take the new one', async (t) => {
+    const { mend, before, file } = await withFront(t, () => 'server:\n  interfaces: nonsense\n')
+    await assert.rejects(mend('front'), /unbound does not take it: .*/)
+    assert.equal(await readFile(file, 'utf8'), before)
+  })
+})
