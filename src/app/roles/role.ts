@@ -129,7 +129,20 @@ export async function runRole(role: RoleName, args: ServeArgs): Promise<number> 
     process.stderr.write(`btlinkd: ${messageOf(error)}\n`)
     return CONFIGURATION_EXIT
   }
-  const config = await effectiveConfig(role, args)
+  const stopping = new AbortController()
+  const stop = (): void => stopping.abort()
+  // Before the child that reads the configuration, which is told to end together with this process.
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  // The supervisor is gone, however it went: nobody would ever stop this process.
+  process.on('disconnect', stop)
+  let config: Config | number
+  try {
+    config = await unlessStopped(effectiveConfig(role, args), stopping.signal)
+  } catch (error) {
+    if (stopping.signal.aborted) return 0
+    throw error
+  }
   if (typeof config === 'number') return config
   const { given, notify } = around
   const log = createLog(role, config.log)
@@ -138,12 +151,6 @@ export async function runRole(role: RoleName, args: ServeArgs): Promise<number> 
     await notify?.send('READY=1', statusLine('the configuration has no such role'))
     return 0
   }
-  const stopping = new AbortController()
-  const stop = (): void => stopping.abort()
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
-  // The supervisor is gone, however it went: nobody would ever stop this process.
-  process.on('disconnect', stop)
   process.on('unhandledRejection', (error) => {
     log.error(
       { code: codeOf(error) ?? 'none', error: messageOf(error) },

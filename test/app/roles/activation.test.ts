@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { curl } from '../../support/curl.ts'
 import { freePort } from '../../support/dns-servers.ts'
 import { notifySocket, PYTHON, startGiven } from '../../support/notify-socket.ts'
-import { missing, output, run, start } from '../../support/processes.ts'
+import { familyOf, missing, output, run, start } from '../../support/processes.ts'
 import { ROOT } from '../../support/sources.ts'
 import { type Cleanup, tempFolder } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
@@ -164,6 +164,21 @@ describe('a role alone, as a unit of systemd', {
     assert.equal(fed(), before)
     role.kill('SIGCONT')
     await until('the next beat', () => fed() > before)
+  })
+
+  it('ends well when it is stopped while its configuration is read', async (t) => {
+    const { serve } = await place(t)
+    const [command = '', ...args] = serve('web')
+    const role = start(t, command, args)
+    const reader = await until(
+      'the reader',
+      async () => (await familyOf(role.pid)).find((one) => one.command.includes('config-child')),
+      { everyMs: 5 },
+    )
+    // As systemd stops a unit: all of its processes at once.
+    role.kill('SIGTERM')
+    process.kill(reader.pid, 'SIGTERM')
+    assert.equal(await role.exited, 0)
   })
 
   it('has nothing to do where the configuration has no such role', async (t) => {
