@@ -298,7 +298,10 @@ describe('the units in a booted Debian', { skip: withoutDebianRoot() }, () => {
       assert.equal(await show(box, 'swarm', 'ExecMainStatus'), '78')
       assert.equal(await show(box, 'swarm', 'ActiveState'), 'failed')
       assert.match(await box.sh('journalctl -u btlinkd-swarm -o cat'), /did you mean "dns"/)
+      const before = await pidOf('web')
       await box.sh('sed -i "/^dsn/d" /etc/btlinkd/btlinkd.yaml; systemctl restart btlinkd.target')
+      // The target is there again before its roles are.
+      await until('the next process', async () => ![0, before].includes(await pidOf('web')))
       await settled(box)
     })
 
