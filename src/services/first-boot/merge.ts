@@ -23,6 +23,12 @@ const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.str
 const at = (section: unknown, key: string): unknown =>
   isSection(section) && Object.hasOwn(section, key) ? section[key] : undefined
 
+const keysOf = (value: unknown): string[] => (isSection(value) ? Object.keys(value) : [])
+
+/** `dns:` without keys says as much as no `dns` at all. */
+const isEmpty = (value: unknown): boolean =>
+  value === undefined || value === null || (isSection(value) && keysOf(value).length === 0)
+
 /**
  * Sections are compared key by key; lists and values as a whole.
  * @param before the card when it was last taken
@@ -31,24 +37,19 @@ const at = (section: unknown, key: string): unknown =>
  * @returns what is to be set or taken out on the box; nothing where the card is as it was
  */
 export function changesOf(before: unknown, now: unknown, box: unknown, path: Path = []): Change[] {
-  if (same(before, now)) return []
+  if (same(before, now) || (isEmpty(before) && isEmpty(now))) return []
   // A section that was taken out whole, or written anew, is its keys.
-  const isBelow =
-    isSection(now) ||
-    (now === undefined && isSection(before)) ||
-    (now === null && isSection(before))
+  const keys = new Set([...keysOf(before), ...keysOf(now)])
+  const isBelow = keys.size > 0 && (isSection(now) || isEmpty(now))
   if (isBelow && path.length < MAX_DEPTH) {
-    const keys = new Set([
-      ...Object.keys(isSection(before) ? before : {}),
-      ...Object.keys(isSection(now) ? now : {}),
-    ])
     return [...keys].flatMap((key) =>
       changesOf(at(before, key), at(now, key), at(box, key), [...path, key]),
     )
   }
-  if (same(now, box)) return []
+  const value = isEmpty(now) ? undefined : now
+  if (same(value, box)) return []
   const isKept = box === undefined || same(box, before)
-  return [{ path, value: now, ...(!isKept && { lost: { value: box } }) }]
+  return [{ path, value, ...(!isKept && { lost: { value: box } }) }]
 }
 
 /** `dns.port` */

@@ -151,6 +151,7 @@ export async function readPreseed(text: string, name: string): Promise<Preseed> 
   return { ...found, notes: found.notes.map((note) => `${name}: ${note}`) }
 }
 
+const EMPTIED = '# This file held a password, and was emptied after the box had read it.\n'
 /** Lines that assign what must not stay on the card. */
 const SECRET_LINE = /^\s*(?:"?wlan"?\s*\.\s*|"?user"?\s*\.\s*)?["']?(?:password|psk)["']?\s*=/
 
@@ -163,8 +164,10 @@ export async function withoutPasswords(text: string): Promise<string> {
     })
   try {
     if (!hasSecret(await parseToml(text))) return text
-    const kept = text
-      .split('\n')
+    const lines = text.split('\n')
+    // The lines of a long text may look like settings once its beginning is gone.
+    if (lines.some((line) => SECRET_LINE.test(line) && /"""|'''/.test(line))) return EMPTIED
+    const kept = lines
       .map((line) =>
         SECRET_LINE.test(line) ? '# password: taken out after the box had read it' : line,
       )
@@ -173,5 +176,5 @@ export async function withoutPasswords(text: string): Promise<string> {
   } catch {
     // Not TOML, or no longer: see below.
   }
-  return '# This file held a password, and was emptied after the box had read it.\n'
+  return EMPTIED
 }

@@ -170,6 +170,11 @@ describe('rpi-preseed.toml on the card (R02)', () => {
     })
   }
 
+  it('leaves nothing of a password of several lines', async () => {
+    const text = '[wlan]\nssid = "a"\npassword = """\nZq=10#0 a """\n'
+    assert.doesNotMatch(await withoutPasswords(text), /Zq/)
+  })
+
   it('never leaves a password that it can read', async () => {
     const quoted = fc.stringMatching(/^[a-zA-Z0-9 #=]{8,20}$/)
     const forms = [

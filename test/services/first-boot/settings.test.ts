@@ -214,6 +214,17 @@ describe('changes of the settings', () => {
     )
   })
 
+  it('of a section without keys take nothing from the box', () => {
+    const box = { dns: { port: 5300 } }
+    for (const empty of [{ dns: null }, { dns: {} }, {}, null]) {
+      assert.deepEqual(changesOf({}, empty, box), [])
+      assert.deepEqual(changesOf(undefined, empty, box), [])
+    }
+    assert.deepEqual(changesOf({ _: [] }, { _: {} }, { _: [] }), [
+      { path: ['_'], value: undefined },
+    ])
+  })
+
   it('touch no key that the card did not change', async () => {
     await fc.assert(
       fc.asyncProperty(section, section, fc.integer(), async (card, box, mine) => {
