@@ -11,6 +11,7 @@ import {
   storePaths,
 } from '../../engines/store/index.ts'
 import { dropUndecided, type Packed, packBox } from '../../services/backup/index.ts'
+import { noteBackup } from '../../services/doctor/index.ts'
 import { createLog } from '../log-lines.ts'
 import { isRunning } from '../run-folder.ts'
 import { requireSettled } from '../settled.ts'
@@ -132,6 +133,8 @@ export async function createBackup(input: VerbInput): Promise<void> {
       }
     })
     await out.commit()
+    // On a full disk there is a backup all the same.
+    await noteBackup(stateDir, Date.now()).catch(() => undefined)
   } catch (error) {
     await out.drop()
     throw error

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { decode } from '../../base/bencode.ts'
 import { formatSize } from '../../base/units.ts'
 import { type Check, failed, few, ok, unknown, warning } from './check.ts'
+import { backupFile } from './good-config.ts'
 import { openSecrets, sampleBlobs, strangersOf } from './state-files.ts'
 import { staleSockets } from './stale-sockets.ts'
 
@@ -177,7 +178,7 @@ export const stateChecks: readonly Check[] = [
     async look({ facts: { stateDir, keys }, clock, config: { backup_age: oldMs } }) {
       const owned = (await readdir(keys).catch(() => [])).filter((one) => one.endsWith('.key'))
       if (owned.length === 0) return ok('there is nothing yet that a backup would save')
-      const stat = await lstat(join(stateDir, 'backup', 'last.json')).catch(() => undefined)
+      const stat = await lstat(backupFile(stateDir)).catch(() => undefined)
       if (!stat) return warning(`${owned.length} publishing keys, and no backup was ever made`)
       const days = Math.floor((clock.now() - stat.mtimeMs) / 86_400_000)
       if (clock.now() - stat.mtimeMs > oldMs) return warning(`the last backup is ${days} days old`)

@@ -13,6 +13,12 @@ export const goodConfigFile = (stateDir: string): string => join(stateDir, 'conf
 const textOf = (path: string): Promise<string | undefined> =>
   readFile(path, 'utf8').catch(() => undefined)
 
+export const backupFile = (stateDir: string): string => join(stateDir, 'backup-made')
+
+/** A backup was made and is whole. */
+export const noteBackup = (stateDir: string, now: number): Promise<void> =>
+  writeWhole(backupFile(stateDir), `${new Date(now).toISOString()}\n`, 0o640)
+
 /** Writes only what changed: cards wear. Resolves to how many files that were. */
 export async function remember({ facts, machine }: Ports): Promise<number> {
   let written = 0

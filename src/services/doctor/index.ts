@@ -12,7 +12,7 @@ export {
   summarize,
 } from './doctor.ts'
 export { fixes } from './fixes.ts'
-export { remember } from './good-config.ts'
+export { noteBackup, remember } from './good-config.ts'
 export { createMachine } from './machine.ts'
 export type { Box, DatabaseCare, Facts, Machine, Ports, WantedPort } from './ports.ts'
 export { createScrub } from './scrub.ts'

@@ -174,7 +174,7 @@ describe('keys and owners', () => {
     assert.equal((await look('backup')).state, 'ok')
     await writeTree(state, { 'keys/site.key': `${'ab'.repeat(32)}\n` })
     assert.match((await look('backup')).line, /no backup was ever made/)
-    await writeTree(state, { 'backup/last.json': '{}' })
+    await writeTree(state, { 'backup-made': '' })
     assert.equal((await look('backup')).state, 'ok')
     const later = new Date(Date.now() + 5000)
     await writeTree(state, { 'keys/new.key': `${'cd'.repeat(32)}\n` })
