@@ -172,7 +172,7 @@ describe('a Debian with the package', { skip: withoutDebianRoot() }, () => {
     const page = 'curl -sf --max-time 5 http://127.0.0.1/ -H "Host: btlink" -o /dev/null'
     const up = () =>
       until('the page', async () => (await box.run('/bin/sh', ['-c', page])).code === 0, {
-        timeoutMs: 60_000,
+        timeoutMs: 90_000,
         everyMs: 500,
       })
     await up()

@@ -37,6 +37,9 @@ const OPTIONS = [
   `--customize-hook=rm -f "$1/etc/resolv.conf" "$1/etc/hostname"`,
 ]
 
+/** Installing the package takes a second, and a minute where others want the machine too. */
+const SLOWEST_MS = 180_000
+
 /** Nothing of the test's own environment. */
 const ENV = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
@@ -103,7 +106,10 @@ export function runIn(
   const binds = Object.entries(options.binds ?? {}).map(([to, from]) => `--bind-ro=${from}:${to}`)
   const env = Object.entries(ENV).map(([name, value]) => `--setenv=${name}=${value}`)
   const how = ['--as-pid2', '--pipe', ...env, ...binds]
-  return run(NSPAWN, nspawn(root, [...how, command, ...args]), options)
+  return run(NSPAWN, nspawn(root, [...how, command, ...args]), {
+    timeoutMs: SLOWEST_MS,
+    ...options,
+  })
 }
 
 export interface BootedRoot {
