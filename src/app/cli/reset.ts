@@ -12,7 +12,7 @@ import { requireFolder, withBoxAtRest } from './box-at-rest.ts'
 import { BadUsage, type Verb, type VerbInput } from './verb.ts'
 
 const NEVER = new AbortController().signal
-/** The image does it at its next start, before anything is mounted from the partition of data. */
+/** A unit of the image looks at it, and starts again: the partition is emptied before anything has it mounted. */
 const FLAG = '/var/lib/btlinkd-update/factory-reset'
 const OS_RELEASE = '/etc/os-release'
 
@@ -95,7 +95,7 @@ async function factory(input: VerbInput): Promise<void> {
     }),
   )
   const lines = image
-    ? ['At its next start the box is as new: restart it.']
+    ? ['The box starts again now, and is as new.']
     : [`${stateDir} is empty: the next start makes a new box.`]
   if (done.left.length > 0) lines.push(`Not of btlinkd, and left: ${done.left.join(', ')}`)
   input.print(lines.join('\n'), { lost: done.names, left: done.left, atNextStart: image })
@@ -105,7 +105,7 @@ export const resetVerb: Verb = {
   usage: ['reset --soft [--stop] [--yes]', 'reset --factory [--stop] [--yes]'],
   help: `Soft forgets visited sites, their content, and what was cached; keys, certificates, own and pinned
 sites and the configuration stay. Factory forgets everything: a name whose key is in no backup is lost.
-On the image the partition of data is made anew at the next start. Both want the daemon stopped; --stop
+On the image the box starts again at once, with the partition of data made anew. Both want the daemon stopped; --stop
 has systemd do that, and start it again. See docs/backup.md.`,
   options: {
     soft: { type: 'boolean' },
