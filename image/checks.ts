@@ -54,8 +54,8 @@ export async function sockets(machine: Machine): Promise<string[]> {
     const port = Number(local.slice(local.lastIndexOf(':') + 1))
     const address = local.slice(0, local.lastIndexOf(':'))
     if (/^(127\.|\[::1\]|\[fe80)/.test(address)) continue
-    // What unbound asks the internet from: another port each time, gone with the answer.
-    if (protocol === 'udp' && port !== 53 && line.includes('"unbound"')) continue
+    // What these ask the internet from: another port each time, gone with the answer.
+    if (protocol === 'udp' && port !== 53 && /"(unbound|systemd-timesyn)"/.test(line)) continue
     found.add(`${protocol} ${port}`)
   }
   return [...found].sort(inOrder)
