@@ -130,7 +130,8 @@ function networkArgs({ kind, tap, forwards, mac }: MachineOptions): string[] {
   const ports = (forwards ?? []).map(
     ({ host, guest }) => `,hostfwd=tcp:127.0.0.1:${host}-:${guest}`,
   )
-  return ['-netdev', `user,id=lan${ports.join('')}`, '-device', card]
+  // restrict: what the guest asks of the internet, such as the time, must not leave this machine.
+  return ['-netdev', `user,id=lan,restrict=on${ports.join('')}`, '-device', card]
 }
 
 function diskArgs({ kind, disk, usb }: MachineOptions): string[] {
