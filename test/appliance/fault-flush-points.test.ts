@@ -9,7 +9,7 @@ const RUNS = Number(process.env['BTL_RUNS'] ?? 1)
 const PUBLICATIONS = Number(process.env['BTL_PUBLICATIONS'] ?? 6)
 
 describe('a disk as it is at any flush', { skip: withoutUml() }, () => {
-  it(`R21 is mounted, opened and has all that was acknowledged, at ${STATES} points`, async (t) => {
+  it(`R21 is mounted, opened and has all that was acknowledged, at up to ${STATES} points`, async (t) => {
     const app = await makeAppDisk(t)
     let states = 0
     const bad: string[] = []
