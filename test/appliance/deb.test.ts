@@ -127,7 +127,7 @@ describe('the Debian package', { skip: missing('/usr/bin/dpkg-deb') }, () => {
     const folder = await tempFolder(t)
     await output('/usr/bin/dpkg-deb', ['-x', file, folder])
     const page = join(folder, 'usr/share/man/man1/btlinkd.1.gz')
-    const shown = await run('/bin/sh', ['-c', `zcat ${page} | groff -man -ww -Tutf8`])
+    const shown = await run('/bin/sh', ['-c', `zcat ${page} | groff -man -ww -Tutf8 -P -bcu`])
     assert.equal(shown.stderr, '')
     assert.match(shown.stdout, /btlinkd publish/)
   })

@@ -163,6 +163,7 @@ export async function bootRoot(
   const inside = (command: string, args: string[] = [], options: RunOptions = {}) =>
     run('/usr/bin/nsenter', ['-t', String(leader), '-a', command, ...args], {
       env: ENV,
+      timeoutMs: SLOWEST_MS,
       ...options,
     })
   await until(
