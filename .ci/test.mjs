@@ -104,8 +104,8 @@ if (!flags.includes('--checks')) {
   const parallel = files.filter((file) => !SERIAL.test(file) && !MACHINES.test(file))
   results.push(await test('tests', parallel, { concurrency: CONCURRENCY }))
   results.push(await test('tests of whole daemons', serial, { concurrency: 1 }))
-  const alone = { concurrency: 1, timeoutMs: MACHINE_TIMEOUT_MS }
-  results.push(await test('tests of whole machines', machines, alone))
+  const machine = { concurrency: CONCURRENCY, timeoutMs: MACHINE_TIMEOUT_MS }
+  results.push(await test('tests of whole machines', machines, machine))
 }
 
 const failed = results.filter((result) => !result.ok)
