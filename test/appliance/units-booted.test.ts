@@ -52,6 +52,10 @@ async function plugIn(box: BootedRoot): Promise<void> {
     ip -n device addr add 192.168.77.9/24 dev eth1
     ip -n device addr add fd77::9/64 dev eth1 nodad
     ip -n device link set eth1 up`)
+  // The kernel takes up to a second for it, and addresses of other links are nobody's.
+  await until('a running link', async () =>
+    (await box.sh('ip link show eth0')).includes('state UP'),
+  )
 }
 
 async function settled(box: BootedRoot): Promise<void> {

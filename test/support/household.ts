@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { getuid, pid } from 'node:process'
 import { output } from './processes.ts'
 import { type Cleanup, finallyDo } from './temp.ts'
+import { until } from './until.ts'
 
 const IP = '/usr/sbin/ip'
 let households = 0
@@ -27,6 +28,15 @@ export function withoutNetns(): string | false {
 
 const ip = (...args: string[]) => output(IP, args)
 const inside = (netns: string, ...args: string[]) => output(IP, ['-n', netns, ...args])
+
+/**
+ * The kernel takes up to a second to call a link running (net/core/link_watch.c), and programs list
+ * the addresses of running ones only.
+ */
+const running = (netns: string) =>
+  until(`the link of ${netns}`, async () =>
+    (await inside(netns, 'link', 'show', 'eth0')).includes('state UP'),
+  )
 
 /** Makes `names.length` boxes with addresses 10.77.0.1 and up, gone when the test ends. */
 export async function household(t: Cleanup, ...names: string[]): Promise<Box[]> {
@@ -58,6 +68,7 @@ export async function household(t: Cleanup, ...names: string[]): Promise<Box[]> 
     await inside(netns, 'link', 'set', 'eth0', 'up')
     boxes.push({ netns, address })
   }
+  for (const { netns } of boxes) await running(netns)
   return boxes
 }
 

@@ -1,9 +1,10 @@
 /** `appliance healthy`: looks at the whole box from outside of its daemon. */
 import { execFile } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { writeDurably } from '../../base/durable-file.ts'
 import { codeOf, messageOf } from '../../base/errors.ts'
 import { parseDuration } from '../../base/units.ts'
 import {
@@ -54,16 +55,8 @@ async function readGood(file: string): Promise<GoodBoot | undefined> {
 
 /** On a disk that is full the next boot knows less: settings are then people's. */
 async function writeGood(file: string, good: GoodBoot): Promise<void> {
-  const fresh = `${file}.new`
   await mkdir(join(file, '..'), { recursive: true, mode: 0o755 })
-  const handle = await open(fresh, 'w', 0o644)
-  try {
-    await handle.writeFile(JSON.stringify(good))
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  await rename(fresh, file)
+  await writeDurably(file, JSON.stringify(good), { mode: 0o644 })
 }
 
 async function stateFaults(folder: string): Promise<Fault[]> {

@@ -1,5 +1,5 @@
 /** Answers of an authority: the records each zone of ours has, and how it says no. */
-import { CLASS, RCODE, TYPE } from '../../base/dns/codes.ts'
+import { CLASS, EXTENDED_ERROR, RCODE, TYPE } from '../../base/dns/codes.ts'
 import type { ResourceRecord } from '../../base/dns/message.ts'
 import { type DnsName, nameOfText, ROOT } from '../../base/dns/name.ts'
 import { printable } from '../../base/errors.ts'
@@ -69,9 +69,14 @@ export function boxAddress({ query, box }: Asked): Uint8Array | undefined {
   return query.type === TYPE.AAAA ? box().v6 : undefined
 }
 
+const NO_ADDRESS_YET = { code: EXTENDED_ERROR.NOT_READY, text: 'the box has no address yet' }
+
 /** A name that is the box: its address, and nothing of other types. */
 export function thisBox(asked: Asked, zone: Zone): Made {
   const address = boxAddress(asked)
+  const { v4, v6 } = asked.box()
+  // A cable that is not up yet: devices would keep a "no such record" as long as an address.
+  if (!v4 && !v6) return { ...refused(RCODE.SERVFAIL), error: NO_ADDRESS_YET }
   return address === undefined ? noData(zone) : found(asked, [address])
 }
 

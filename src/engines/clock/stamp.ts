@@ -1,8 +1,9 @@
 /** The last time that was known to be right, kept on the disk for a machine that has no battery. */
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { open, readdir, rename, rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { writeDurably } from '../../base/durable-file.ts'
 
 const FORMAT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\n$/
 
@@ -27,18 +28,6 @@ async function sweep(file: string): Promise<void> {
 export async function writeStamp(file: string, now: number): Promise<void> {
   await sweep(file)
   const fresh = join(dirname(file), `.${basename(file)}.${randomBytes(4).toString('hex')}`)
-  const handle = await open(fresh, 'wx', 0o640)
-  try {
-    await handle.writeFile(`${new Date(now).toISOString()}\n`)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  await rename(fresh, file)
-  const folder = await open(dirname(file), 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
+  const text = `${new Date(now).toISOString()}\n`
+  await writeDurably(file, text, { mode: 0o640, fresh, flag: 'wx' })
 }

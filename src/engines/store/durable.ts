@@ -1,8 +1,8 @@
 /** Writes that survive a power cut: data first, then the name, then the folder that holds the name. */
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { link, mkdir, open, readdir, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { syncFolder } from '../../base/durable-file.ts'
+import { syncFolder, writeDurably } from '../../base/durable-file.ts'
 import { codeOf } from '../../base/errors.ts'
 import { Disk, Full, Unwritable } from './errors.ts'
 
@@ -50,15 +50,8 @@ async function writeSynced(path: string, bytes: Uint8Array, mode: number): Promi
 
 /** Writes a whole file durably in place of whatever has that name. */
 export async function replaceFile(path: string, bytes: Uint8Array, mode: number): Promise<void> {
-  const temp = join(dirname(path), tempName('tmp'))
-  try {
-    await writeSynced(temp, bytes, mode)
-    await rename(temp, path)
-  } catch (error) {
-    await rm(temp, { force: true })
-    throw error
-  }
-  await syncFolder(dirname(path))
+  const fresh = join(dirname(path), tempName('tmp'))
+  await writeDurably(path, bytes, { mode, fresh, flag: 'wx' })
 }
 
 /** Writes a whole file durably under a name that must be free: fails with EEXIST where it is not. */

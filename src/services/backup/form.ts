@@ -11,6 +11,8 @@ export const HEAD_NAME = 'backup.json'
 export const MANIFEST_NAME = 'manifest.json'
 export const CONFIG_NAME = 'configuration.yaml'
 export const DATABASE_NAME = 'state/state.db'
+/** The smallest page of SQLite. Of an empty file it makes a new database, and its unix VFS takes one of a single byte for empty. */
+export const MIN_DATABASE_BYTES = 512
 
 export const MAX_HEAD_BYTES = 65_536
 const MAX_MANIFEST_BYTES = 128 * 1024 * 1024

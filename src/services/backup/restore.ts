@@ -12,6 +12,7 @@ import type { DatabaseFiles, NameNumber } from '../../base/ports/state-database.
 import type { ContentShelves } from '../../base/ports/store.ts'
 import { formatSize } from '../../base/units.ts'
 import { Damaged, NoSpace, Unwritable } from './errors.ts'
+import { MIN_DATABASE_BYTES } from './form.ts'
 import { DATABASE_SUFFIXES, IDENTITY } from './inventory.ts'
 import {
   decide,
@@ -110,8 +111,8 @@ async function formerNumbers(
 ): Promise<{ seen: NameNumber[]; unreadable?: string }> {
   const reasons: string[] = []
   for (const path of [database, `${database}.snapshot`]) {
-    // SQLite would make a database of an empty file.
-    if (((await stat(path).catch(() => undefined))?.size ?? 0) === 0) continue
+    const size = (await stat(path).catch(() => undefined))?.size ?? 0
+    if (size < MIN_DATABASE_BYTES) continue
     try {
       return { seen: await databases.numbers(path) }
     } catch (error) {

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { isBtlError, messageOf } from '../../base/errors.ts'
 import type { DatabaseFacts, DatabaseFiles } from '../../base/ports/state-database.ts'
 import { Damaged } from './errors.ts'
-import type { Head } from './form.ts'
+import { type Head, MIN_DATABASE_BYTES } from './form.ts'
 import { gather, type PackedFile, type Sealed, unpack } from './unpack.ts'
 
 export interface Root {
@@ -110,8 +110,7 @@ export async function verifyBackup(
       if (part === 'config') contents.config = (await gather(content)).toString('utf8')
       if (part === 'blobs') contents.torrents.push(rest)
       if (part !== 'database') return
-      // SQLite would make a new one of it.
-      if (size === 0) throw new Damaged('its database is empty')
+      if (size < MIN_DATABASE_BYTES) throw new Damaged('its database is empty')
       contents.databaseBytes = size
       await pipeline(content, createWriteStream(path, { mode: 0o600 }), { signal })
     }

@@ -13,11 +13,12 @@ import {
   stat,
 } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { syncFolder } from '../../base/durable-file.ts'
 import { formatSize } from '../../base/units.ts'
 import { damagedDhtFiles, hashOf } from './checks-state.ts'
 import { addressFile } from './checks-network.ts'
 import type { Fix } from './check.ts'
-import { syncFolder, writeWhole } from './durable.ts'
+import { writeWhole } from './durable.ts'
 import { CannotFix } from './errors.ts'
 import { goodConfigFile } from './good-config.ts'
 import { sweepable } from './leftovers.ts'

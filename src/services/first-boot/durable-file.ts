@@ -1,21 +1,10 @@
-/** Files that are whole after a power cut: written beside, synced, renamed. */
+/** Files of the card and of the box that are whole after a power cut, and secrets that leave a card. */
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readFile, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { renameDurably, writeDurably as write } from '../../base/durable-file.ts'
 import { codeOf } from '../../base/errors.ts'
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } catch (error) {
-    // FAT has nothing to sync for a folder on some kernels.
-    if (codeOf(error) !== 'EINVAL') throw error
-  } finally {
-    await handle.close()
-  }
-}
 
 async function closing(handle: FileHandle, work: () => Promise<unknown>): Promise<void> {
   try {
@@ -41,22 +30,16 @@ export async function writeDurably(
 ): Promise<void> {
   const folder = dirname(path)
   await mkdir(folder, { recursive: true, mode: folderMode })
-  const fresh = join(folder, `.${basename(path)}.${randomBytes(4).toString('hex')}.new`)
-  try {
-    const handle = await open(fresh, 'wx', mode)
-    await closing(handle, async () => {
-      await handle.writeFile(text)
-      // Whatever the umask left of it.
-      await handle.chmod(mode).catch(() => undefined)
-      if (gid !== undefined) await handle.chown(0, gid)
-      await handle.sync()
-    })
-    await rename(fresh, path)
-  } catch (error) {
-    await rm(fresh, { force: true })
-    throw error
-  }
-  await syncFolder(folder)
+  await write(path, text, {
+    mode,
+    fresh: join(folder, `.${basename(path)}.${randomBytes(4).toString('hex')}.new`),
+    flag: 'wx',
+    async prepare(file) {
+      // Whatever the umask left of it; FAT has no modes.
+      await file.chmod(mode).catch(() => undefined)
+      if (gid !== undefined) await file.chown(0, gid)
+    },
+  })
 }
 
 /** Undefined where there is none. */
@@ -103,16 +86,14 @@ export async function replaceOnFat(path: string, text: string): Promise<void> {
   })
   // Cut off between here and the rename, the next start finds zeros, and the new text beside.
   await overwrite(path)
-  await rename(fresh, path)
-  await syncFolder(dirname(path))
+  await renameDurably(fresh, path)
 }
 
 /** Ends a replacement that a power cut interrupted. */
 export async function finishReplacement(path: string, bytes: Uint8Array): Promise<boolean> {
   if (bytes.length === 0 || bytes.some((byte) => byte !== 0)) return false
   try {
-    await rename(besideOf(path), path)
-    await syncFolder(dirname(path))
+    await renameDurably(besideOf(path), path)
     return true
   } catch {
     return false

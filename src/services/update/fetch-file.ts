@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs'
 import { open, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { settle } from './durable.ts'
+import { renameDurably } from '../../base/durable-file.ts'
 import { BadFile, Unreachable } from './errors.ts'
 import type { ReleaseFile } from './release.ts'
 import type { ReleaseSource } from './source.ts'
@@ -133,5 +133,5 @@ export async function fetchFile(input: FetchInput, signal: AbortSignal): Promise
     if (error instanceof BadFile) await rm(partial, { force: true })
     throw error
   }
-  await settle(partial, path)
+  await renameDurably(partial, path)
 }

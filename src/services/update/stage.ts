@@ -6,9 +6,10 @@
 import { createReadStream } from 'node:fs'
 import { mkdir, readdir, rm, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { renameDurably } from '../../base/durable-file.ts'
 import { codeOf } from '../../base/errors.ts'
 import { formatSize } from '../../base/units.ts'
-import { replaceFile, settle } from './durable.ts'
+import { replaceFile } from './durable.ts'
 import { BadDelta, BadFile, NoRoom } from './errors.ts'
 import { fetchFile, isFile } from './fetch-file.ts'
 import type { OpenedRelease } from './open-release.ts'
@@ -116,7 +117,7 @@ async function takePack(
     const chunks = createReadStream(copy, { highWaterMark: 256 * 1024 })
     const from = old !== undefined && { old }
     await unpack({ name: pack.name, chunks, file, to: partial, ...from }, signal)
-    await settle(partial, to)
+    await renameDurably(partial, to)
   } finally {
     await rm(partial, { force: true })
     await rm(copy, { force: true })

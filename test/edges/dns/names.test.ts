@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { CLASS, FLAG, RCODE, TYPE } from '../../../src/base/dns/codes.ts'
+import { extendedErrors } from '../../../src/base/dns/edns.ts'
 import { nameOfLabels, textOfName } from '../../../src/base/dns/name.ts'
 import { readAddress, readTxt, soaMinimum } from '../../../src/base/dns/record-data.ts'
 import { encodeMessage } from '../../../src/base/dns/encode-message.ts'
@@ -166,8 +167,8 @@ describe('a name of content', () => {
     assert.deepEqual(house.upstream.asked, ['www.evilbtlink.com 1', 'btlink.example.com 1'])
   })
 
-  it('fills no memory and moves nobody, a hundred thousand names over', () => {
-    const asked: string[] = []
+  /** A resolver with nobody to ask. */
+  function alone(asked: string[] = []) {
     const upstream = {
       async ask(question: DnsQuestion): Promise<never> {
         asked.push(textOfName(question.name))
@@ -176,13 +177,27 @@ describe('a name of content', () => {
     }
     const deps = { upstream, now: () => performance.now(), tld: 'btlink', routed: [] }
     const { handlers, forward } = createChain(deps, dnsConfig())
-    const resolver = createResolver({
-      log: silentLog,
-      handlers,
-      remembered: (query) => forward.remembered(query),
-    })
+    const remembered = forward.remembered.bind(forward)
+    return { resolver: createResolver({ log: silentLog, handlers, remembered }), forward }
+  }
+  const way = { transport: 'udp', idleMs: 0 } as const
+
+  it('is not denied while the box knows no address of its own', async () => {
+    const nowhere = () => ({ v4: undefined, v6: undefined })
+    for (const type of [TYPE.A, TYPE.AAAA]) {
+      const query = queryFor('btlink', type, { payloadBytes: 1232 })
+      const answer = read(await alone().resolver.answer(query, nowhere, way))
+      assert.equal(answer.rcode, RCODE.SERVFAIL)
+      assert.deepEqual(extendedErrors(answer.edns), [
+        { code: 14, text: 'the box has no address yet' },
+      ])
+    }
+  })
+
+  it('fills no memory and moves nobody, a hundred thousand names over', () => {
+    const asked: string[] = []
+    const { resolver, forward } = alone(asked)
     const box = () => ({ v4: Uint8Array.of(127, 0, 0, 1), v6: undefined })
-    const way = { transport: 'udp', idleMs: 0 } as const
     for (let round = 0; round < 100_000; round++) {
       const hash = round.toString(16).padStart(40, '0')
       const name = round % 2 === 0 ? `${hash}-ih.btlink` : `nonsense-${round}.btlink`

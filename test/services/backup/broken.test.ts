@@ -176,6 +176,11 @@ describe('a broken backup', () => {
         lock(but((n, b) => (n.endsWith('.db') ? text('none '.repeat(999)) : b))),
         /its database is not sound/,
       ],
+      [
+        'a database of a single byte',
+        lock(but((n, b) => (n.endsWith('.db') ? Uint8Array.of(7) : b))),
+        /its database is empty/,
+      ],
       ['a later database', lock(but((n, b) => (n.endsWith('.db') ? newer : b))), /version 99/],
       [
         'another blob',
