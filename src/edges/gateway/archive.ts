@@ -1,6 +1,7 @@
 /** A folder as one file: `?format=zip` and `?format=tar`, streamed, with its length known before. */
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
+import { tarEnd, tarHeader, tarLength, tarPadding } from '../../base/tar.ts'
 import type { TorrentFile } from '../../base/metainfo/metainfo.ts'
 import { contentDisposition, createSink, precondition, type Sink } from '../http/index.ts'
 import type { Content } from './content.ts'
@@ -9,9 +10,15 @@ import { NotCached, NotFound } from './errors.ts'
 import { answer, type Exchange, writeHead } from './exchange.ts'
 import { formatPath, parsePath } from './path.ts'
 import type { SiteView } from './site-view.ts'
-import { tarEnd, tarHeader, tarLength, tarPadding, type ArchiveEntry } from './tar.ts'
 import { find, walk } from './tree.ts'
-import { zipDescriptor, zipEnd, zipLength, zipLocalHeader, type WrittenEntry } from './zip.ts'
+import {
+  type ArchiveEntry,
+  type WrittenEntry,
+  zipDescriptor,
+  zipEnd,
+  zipLength,
+  zipLocalHeader,
+} from './zip.ts'
 
 export type ArchiveFormat = 'tar' | 'zip'
 export type ServeArchive = (

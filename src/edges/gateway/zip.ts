@@ -1,5 +1,11 @@
 /** Zip records for stored files whose sums come after them (APPNOTE 6.3.10 §4.3), with zip64 where 32 bits do not do. */
-import type { ArchiveEntry } from './tar.ts'
+
+export interface ArchiveEntry {
+  /** Path with slashes. */
+  name: string
+  /** Bytes. */
+  length: number
+}
 
 export interface WrittenEntry extends ArchiveEntry {
   crc: number

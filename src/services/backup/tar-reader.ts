@@ -2,9 +2,9 @@
  * Reads the tars that tar-writer.ts makes, and refuses all else: no links, no folders, no devices, no
  * second spelling of anything. What is in a name is for the caller to judge.
  */
+import { TAR_BLOCK_BYTES, tarPadding } from '../../base/tar.ts'
 import { type ByteSource, createByteSource } from './byte-source.ts'
 import { Damaged } from './errors.ts'
-import { BLOCK_BYTES, padding } from './tar-writer.ts'
 
 export interface TarEntry {
   name: string
@@ -56,14 +56,15 @@ function readPax(bytes: Buffer): { path?: string; size?: number } {
 }
 
 async function readBlock(source: ByteSource): Promise<Buffer> {
-  const block = await source.take(BLOCK_BYTES)
-  if (block.length < BLOCK_BYTES) throw new Damaged('it ends in the middle of its files')
+  const block = await source.take(TAR_BLOCK_BYTES)
+  if (block.length < TAR_BLOCK_BYTES) throw new Damaged('it ends in the middle of its files')
   return block
 }
 
 async function readPadding(source: ByteSource, size: number): Promise<void> {
-  const rest = await source.take(padding(size))
-  if (rest.length < padding(size)) throw new Damaged('it ends in the middle of a file')
+  const padding = tarPadding(size).length
+  const rest = await source.take(padding)
+  if (rest.length < padding) throw new Damaged('it ends in the middle of a file')
   if (rest.some((byte) => byte !== 0)) throw new Damaged('it has bytes between its files')
 }
 

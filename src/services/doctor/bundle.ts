@@ -1,8 +1,10 @@
 /** What somebody who helps has to see, in one archive, scrubbed. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
 import { messageOf } from '../../base/errors.ts'
+import { tarEnd, tarHeader, tarPadding } from '../../base/tar.ts'
 import type { Scrub } from './scrub.ts'
-import { tarGz } from './tar.ts'
 
 export interface BundlePart {
   /** Of the file in the archive. */
@@ -41,7 +43,7 @@ async function readPart(part: BundlePart, partMs: number, signal: AbortSignal): 
   }
 }
 
-/** A gzipped tar; what a part could not tell is said in its place. */
+/** A gzipped tar, in memory as the disk may be full; what a part could not tell is said in its place. */
 export async function makeBundle(
   parts: readonly BundlePart[],
   { folder, scrub, now, partMs }: BundleOptions,
@@ -50,8 +52,11 @@ export async function makeBundle(
   const files = await Promise.all(
     parts.map(async (part) => {
       const text = scrub(cut(await readPart(part, partMs, signal)))
-      return { name: `${folder}/${part.name}`, bytes: Buffer.from(text, 'utf8') }
+      const bytes = Buffer.from(text, 'utf8')
+      const { length } = bytes
+      const entry = { name: `${folder}/${part.name}`, length, mode: 0o600, mtime: now / 1000 }
+      return [tarHeader(entry), bytes, tarPadding(length)]
     }),
   )
-  return tarGz(files, now)
+  return promisify(gzip)(Buffer.concat([...files.flat(), tarEnd()]))
 }

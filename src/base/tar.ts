@@ -1,29 +1,32 @@
 /** POSIX.1-2001 tar headers (ustar with pax records where names or sizes do not fit), and the length of the whole before it is written. */
 
-export interface ArchiveEntry {
+export interface TarEntry {
   /** Path with slashes. */
   name: string
   /** Bytes. */
   length: number
+  /** 0o644 where nothing is said. */
+  mode?: number
+  /** Unix time in seconds; 1970 where nothing is said, so that the same content gives the same archive. */
+  mtime?: number
 }
 
-const BLOCK = 512
+export const TAR_BLOCK_BYTES = 512
 const MAX_USTAR_SIZE = 0o77777777777
-const MODE_FILE = 0o644
+const MAX_USTAR_NAME = 100
 
 function octal(header: Buffer, value: number, at: number, width: number): void {
   header.write(`${value.toString(8).padStart(width - 1, '0')}\0`, at, 'latin1')
 }
 
-function block(name: string, length: number, type: '0' | 'x'): Buffer {
-  const header = Buffer.alloc(BLOCK)
-  header.write(name, 0, 100, 'utf8')
-  octal(header, MODE_FILE, 100, 8)
+function block({ name, length, mode = 0o644, mtime = 0 }: TarEntry, type: '0' | 'x'): Buffer {
+  const header = Buffer.alloc(TAR_BLOCK_BYTES)
+  header.write(name, 0, MAX_USTAR_NAME, 'latin1')
+  octal(header, mode, 100, 8)
   octal(header, 0, 108, 8)
   octal(header, 0, 116, 8)
   octal(header, length > MAX_USTAR_SIZE ? 0 : length, 124, 12)
-  // Torrents carry no times: the same content gives the same archive.
-  octal(header, 0, 136, 12)
+  octal(header, Math.max(0, Math.trunc(mtime)), 136, 12)
   header.write('        ', 148, 'latin1')
   header.write(type, 156, 'latin1')
   header.write('ustar\x0000', 257, 'latin1')
@@ -42,32 +45,34 @@ function record(key: string, value: string): Buffer {
 
 /** Zeros that fill the last block of `length` bytes. */
 export const tarPadding = (length: number): Buffer =>
-  Buffer.alloc((BLOCK - (length % BLOCK)) % BLOCK)
+  Buffer.alloc((TAR_BLOCK_BYTES - (length % TAR_BLOCK_BYTES)) % TAR_BLOCK_BYTES)
 
 /** Two blocks of zeros. */
-export const tarEnd = (): Buffer => Buffer.alloc(BLOCK * 2)
+export const tarEnd = (): Buffer => Buffer.alloc(TAR_BLOCK_BYTES * 2)
 
 /** Everything before the content of an entry. */
-export function tarHeader({ name, length }: ArchiveEntry): Buffer {
+export function tarHeader(entry: TarEntry): Buffer {
+  const { name, length } = entry
   const records: Buffer[] = []
   const plain = name.replace(/[^\x20-\x7e]/g, '_')
-  if (plain !== name || name.length > 100) records.push(record('path', name))
+  if (plain !== name || name.length > MAX_USTAR_NAME) records.push(record('path', name))
   if (length > MAX_USTAR_SIZE) records.push(record('size', String(length)))
-  const own = block(plain.slice(0, 100), length, '0')
+  const own = block({ ...entry, name: plain }, '0')
   if (records.length === 0) return own
   const pax = Buffer.concat(records)
   return Buffer.concat([
-    block('PaxHeaders/entry', pax.length, 'x'),
+    block({ name: 'PaxHeaders/entry', length: pax.length }, 'x'),
     pax,
     tarPadding(pax.length),
     own,
   ])
 }
 
-export function tarLength(entries: Iterable<ArchiveEntry>): number {
-  let total = BLOCK * 2
+/** Of the whole, with its end. */
+export function tarLength(entries: Iterable<TarEntry>): number {
+  let total = tarEnd().length
   for (const entry of entries) {
-    total += tarHeader(entry).length + Math.ceil(entry.length / BLOCK) * BLOCK
+    total += tarHeader(entry).length + entry.length + tarPadding(entry.length).length
   }
   return total
 }
