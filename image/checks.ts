@@ -40,6 +40,25 @@ export async function settled(machine: Machine, timeoutMs = 300_000): Promise<st
   return ask(machine, 'systemctl --failed --plain --no-legend')
 }
 
+/** The machine starts again by what `restart` does, or is started where that turns it off; settled, as above. */
+export async function startedAnew(
+  machine: Machine,
+  restart: () => Promise<unknown>,
+  timeoutMs = 400_000,
+): Promise<string> {
+  const boot = () => ask(machine, 'cat /proc/sys/kernel/random/boot_id', 20_000).catch(() => '')
+  const before = await boot()
+  await restart()
+  for (const until = Date.now() + timeoutMs; Date.now() < until; await sleep(1000)) {
+    if (!machine.running) await machine.start()
+    const now = await boot()
+    if (now !== '' && now !== before) return settled(machine, timeoutMs)
+  }
+  throw new Error(`the machine does not start again; its console's end:\n${tail(machine)}`)
+}
+
+const tail = (machine: Machine) => machine.console().slice(-3000)
+
 /** Lines of the journal about orders of units that cannot be kept; empty when all is well. */
 export function orderingCycles(machine: Machine): Promise<string> {
   return ask(machine, 'journalctl -b --no-pager -o cat | grep -i "ordering cycle" || :')
@@ -86,6 +105,15 @@ export async function secrets(machine: Machine): Promise<Record<string, string>>
     return [name, value]
   })
   return Object.fromEntries(entries)
+}
+
+/** Names of what two machines, or two lives of one, have the same of. */
+export function sharedSecrets(
+  one: Record<string, string>,
+  other: Record<string, string>,
+): string[] {
+  const theirs = new Set(Object.values(other))
+  return Object.entries(one).flatMap(([name, value]) => (theirs.has(value) ? [name] : []))
 }
 
 /** Seconds from the kernel's start to the house's DNS being there. */

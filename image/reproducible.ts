@@ -1,12 +1,12 @@
 /** `npm run image:reproducible -- pc`: builds twice without anything kept, and compares every byte. */
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { argv, exit, stderr, stdout } from 'node:process'
+import { argv, env, exit, stderr, stdout } from 'node:process'
 import { flavourNamed } from './flavours.ts'
 import { buildImage, ourPackage } from './image.ts'
 import { sha256 } from './publish.ts'
 import { CACHE } from './tools.ts'
-import { readVersion } from './tree.ts'
+import { readVersion, sourceEpoch } from './tree.ts'
 
 const facts = flavourNamed(argv[2])
 if (!facts) {
@@ -14,6 +14,8 @@ if (!facts) {
   exit(2)
 }
 const say = (line: string) => void stdout.write(`image: ${line}\n`)
+// Asked once: a commit between the two builds is no difference of theirs.
+env['SOURCE_DATE_EPOCH'] = String(await sourceEpoch())
 const folder = await mkdtemp(join(CACHE, 'twice-'))
 
 /** SHA-256 by file name, of a build from nothing. */

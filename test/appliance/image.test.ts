@@ -9,8 +9,11 @@ import {
   DECLARED_SOCKETS,
   memoryKiB,
   orderingCycles,
+  secrets,
   settled,
+  sharedSecrets,
   sockets,
+  startedAnew,
 } from '../../image/checks.ts'
 import { curl } from '../support/curl.ts'
 import { createTestDaemon, type TestDaemon, writeSite } from '../support/daemon.ts'
@@ -45,6 +48,7 @@ describe('a flashed box', { skip }, () => {
   let lease: Lease
   let netns: string
   let folder: string
+  let disk: string
   let failed: string
 
   const dig = async (...question: string[]) => {
@@ -56,7 +60,7 @@ describe('a flashed box', { skip }, () => {
     async () => {
       folder = await mkdtemp(join(tmpdir(), 'btl-image-'))
       const { image } = await builtImage(folder)
-      const disk = join(folder, 'card.img')
+      disk = join(folder, 'card.img')
       await flash(image, disk)
       house = await createHouse(t)
       const { internet } = house
@@ -213,5 +217,70 @@ dht:
     assert.equal(await dig('nas.lan'), '10.77.0.20')
     assert.equal(await dig('wpad'), house.box.address)
     await box.shell('systemctl start btlinkd.target', START_MS)
+  })
+
+  const BACKUP = '/boot/home.btlinkd-backup'
+  const phrase = `printf 'four words of mine' | `
+  let first: Record<string, string>
+
+  /** The page by https, for who trusts the root in `file`. */
+  const opensFor = async (file: string): Promise<boolean> =>
+    curl('https://btlink/', { netns, more: ['--cacert', join(folder, file)] }).then(
+      ({ status }) => status === 200,
+      () => false,
+    )
+  const image = async () => (await box.shell('. /etc/os-release; echo $IMAGE_VERSION')).text.trim()
+
+  /** As a box that was flashed today: nothing of before but its version, and there for the house. */
+  async function isAsNew(before: Record<string, string>, version: string): Promise<void> {
+    assert.deepEqual(sharedSecrets(before, await secrets(box)), [])
+    assert.equal(await image(), version)
+    const { text } = await box.shell('ls /boot/btlinkd-factory-reset /var/lib/btlinkd/own-mark')
+    assert.equal(text.match(/No such file/g)?.length, 2, text)
+    assert.equal(await dig('btlink'), house.box.address)
+    // What lies on the card counts as it did the first time.
+    assert.equal(await dig('nas.lan'), '10.77.0.20')
+    assert.equal((await curl('http://btlink/', { netns })).status, 200)
+    assert.equal(await opensFor('root.pem'), false, 'the root of before is still used')
+  }
+
+  it('R20 puts all that it is into one file, on a FAT stick as well', async () => {
+    first = await secrets(box)
+    const enabled = await box.shell('systemctl is-enabled btlinkd-resume.service')
+    assert.equal(enabled.text.trim(), 'enabled')
+    await box.shell('touch /var/lib/btlinkd/own-mark')
+    const made = await box.shell(`${phrase} btlinkd backup create ${BACKUP}`, 120_000)
+    assert.equal(made.code, 0, made.text)
+  })
+
+  it('R20 is as new after a factory reset, at the same version', async () => {
+    const version = await image()
+    const reset = () => box.shell('btlinkd reset --factory --stop --yes').catch(() => undefined)
+    assert.equal(await startedAnew(box, reset, START_MS), '')
+    await isAsNew(first, version)
+  })
+
+  it('R20 is itself again by its backup', async () => {
+    const done = await box.shell(`${phrase} btlinkd backup restore ${BACKUP} --stop --yes`, 240_000)
+    assert.equal(done.code, 0, done.text)
+    const now = await secrets(box)
+    const ofTheSite = Object.entries(first).filter(([name]) => name.startsWith('/var/lib/btlinkd/'))
+    assert.ok(ofTheSite.length > 2, JSON.stringify(first))
+    for (const [name, value] of ofTheSite) assert.equal(now[name], value, name)
+    await until('the page under the root of before', () => opensFor('root.pem'))
+    assert.equal(await dig('nas.lan'), '10.77.0.20')
+  })
+
+  it('R20 is as new after a file was put on its card', async () => {
+    const before = await secrets(box)
+    const version = await image()
+    const marker = join(folder, 'btlinkd-factory-reset')
+    await writeFile(marker, '')
+    const mark = async () => {
+      await box.powerOff()
+      await putOnCard(disk, [marker])
+    }
+    assert.equal(await startedAnew(box, mark, START_MS), '')
+    await isAsNew(before, version)
   })
 })
