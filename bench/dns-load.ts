@@ -14,7 +14,7 @@ import { startNsd } from '../test/support/dns-servers.ts'
 import { ZONE_FILE } from '../test/support/dns-zone.ts'
 import { queryFor } from '../test/edges/dns/house.ts'
 import { familyOf, output, start } from '../test/support/processes.ts'
-import { type Bench, bench, median } from './runner.ts'
+import { type Bench, bench, median, TASKSET } from './runner.ts'
 
 const SECONDS = 8
 const ROUNDS = 3
@@ -23,7 +23,6 @@ const PER_SECOND = 500
 const STEADY_MS = 10_500
 const BOX_CORE = '0'
 const DEVICE_CORE = '1'
-const TASKSET = '/usr/bin/taskset'
 
 interface Times {
   p50: number

@@ -4,14 +4,15 @@
  */
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../test/support/free-port.ts'
 import { output, start } from '../test/support/processes.ts'
 import { ROOT } from '../test/support/sources.ts'
 import { tempFolder } from '../test/support/temp.ts'
 import { until } from '../test/support/until.ts'
-import { type Bench, bench } from './runner.ts'
+import { startNginx } from './nginx.ts'
+import { type Bench, bench, TASKSET } from './runner.ts'
 
 interface Served {
   name: string
@@ -30,40 +31,22 @@ const number = (flag: string, fallback: number): number =>
 const SECONDS = number('seconds', 2)
 const ROUNDS = number('rounds', 5)
 
-const taskset = '/usr/bin/taskset'
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
-
 async function nginx(b: Bench, folder: string): Promise<Served> {
-  const home = await tempFolder(b, 'bench-nginx')
   const port = await freePort()
-  await writeFile(
-    join(home, 'nginx.conf'),
-    `daemon off; worker_processes 1; pid ${home}/pid; error_log ${home}/error.log;
-user root;
-events { worker_connections 1024; }
-http {
-  access_log off; sendfile on; tcp_nopush on; tcp_nodelay on; keepalive_requests 1000000;
-  open_file_cache max=1000; types { text/html html; } default_type application/octet-stream;
-  client_body_temp_path ${home}/b; proxy_temp_path ${home}/p; fastcgi_temp_path ${home}/f;
-  uwsgi_temp_path ${home}/u; scgi_temp_path ${home}/s;
-  server { listen 127.0.0.1:${port}; root ${folder}; }
-}`,
+  await startNginx(
+    b,
+    SERVER_CORE,
+    `tcp_nopush on; keepalive_requests 1000000; open_file_cache max=1000;
+  types { text/html html; } default_type application/octet-stream;
+  server { listen 127.0.0.1:${port}; root ${folder}; }`,
   )
-  start(b, taskset, ['-c', SERVER_CORE, '/usr/sbin/nginx', '-c', join(home, 'nginx.conf')])
   const origin = `http://127.0.0.1:${port}`
   await until('nginx', async () => (await fetch(`${origin}/small.html`)).ok)
   return { name: 'nginx', origin, host: 'localhost' }
 }
 
 async function node(b: Bench, name: string, args: string[]): Promise<Served> {
-  const child = start(b, taskset, ['-c', SERVER_CORE, process.execPath, ...args])
+  const child = start(b, TASKSET, ['-c', SERVER_CORE, process.execPath, ...args])
   const line = await child.line((text) => text.startsWith('{'), 60_000)
   return { name, ...(JSON.parse(line) as { origin: string; host: string }) }
 }
@@ -75,7 +58,7 @@ async function wrk(
   { connections, script }: { connections: number; script?: string },
 ): Promise<{ requests: number; megabytes: number }> {
   const text = await output(
-    taskset,
+    TASKSET,
     [
       '-c',
       CLIENT_CORE,

@@ -6,25 +6,25 @@
  */
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { browser } from '../test/support/browser.ts'
 import { createCertificate } from '../test/support/certificates.ts'
 import { curl } from '../test/support/curl.ts'
 import { createTestDaemon } from '../test/support/daemon.ts'
+import { freePort } from '../test/support/free-port.ts'
 import { output, start } from '../test/support/processes.ts'
 import { ROOT } from '../test/support/sources.ts'
 import { tempFolder } from '../test/support/temp.ts'
 import { until } from '../test/support/until.ts'
+import { startNginx } from './nginx.ts'
 import { openBrowser, type Place } from './page-load.ts'
-import { type Bench, bench, median, percentile } from './runner.ts'
+import { type Bench, bench, median, percentile, TASKSET } from './runner.ts'
 
 const KB = 1024
 const SERVER_CORE = '0'
 const CLIENT_CORE = '1'
 const NEW_HOSTS = 60
-const taskset = '/usr/bin/taskset'
 const LOADS = Number(process.argv.find((arg) => arg.startsWith('--loads='))?.split('=')[1] ?? '60')
 
 /** Sizes as pages have them: many small scripts and styles, some pictures. */
@@ -34,36 +34,20 @@ const ASSETS = Object.fromEntries([
   ...Array.from({ length: 2 }, (_, i) => [`l${i}.jpg`, 100 * KB]),
 ]) as Record<string, number>
 
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
-
 async function nginx(b: Bench, folder: string): Promise<Place> {
-  const home = await tempFolder(b, 'bench-nginx')
   const host = 'site.example'
   const { key, certificate, ca } = await createCertificate(b, [host], [])
   const port = await freePort()
-  await writeFile(
-    join(home, 'nginx.conf'),
-    `daemon off; worker_processes 1; pid ${home}/pid; error_log ${home}/error.log;
-user root;
-events { worker_connections 1024; }
-http {
-  access_log off; sendfile on; tcp_nopush on; tcp_nodelay on; keepalive_requests 1000000;
-  open_file_cache max=1000; types { text/html html; } default_type application/octet-stream;
-  client_body_temp_path ${home}/b; proxy_temp_path ${home}/p; fastcgi_temp_path ${home}/f;
-  uwsgi_temp_path ${home}/u; scgi_temp_path ${home}/s;
+  await startNginx(
+    b,
+    SERVER_CORE,
+    `tcp_nopush on; keepalive_requests 1000000; open_file_cache max=1000;
+  types { text/html html; } default_type application/octet-stream;
   server {
     listen 127.0.0.1:${port} ssl; root ${folder}; ssl_protocols TLSv1.3;
     ssl_certificate ${certificate}; ssl_certificate_key ${key}; ssl_session_cache shared:s:1m;
-  }
-}`,
+  }`,
   )
-  start(b, taskset, ['-c', SERVER_CORE, '/usr/sbin/nginx', '-c', join(home, 'nginx.conf')])
   const place = { port, host, ca: await readFile(ca, 'utf8'), isProxy: false }
   await until('nginx', async () => {
     const browser = await openBrowser(place)
@@ -76,7 +60,7 @@ http {
 async function ours(b: Bench, folder: string): Promise<Place> {
   const state = await tempFolder(b, 'bench-https')
   const args = [join(ROOT, 'bench/https-server.ts'), folder, state]
-  const child = start(b, taskset, ['-c', SERVER_CORE, process.execPath, ...args])
+  const child = start(b, TASKSET, ['-c', SERVER_CORE, process.execPath, ...args])
   const line = await child.line((text) => text.startsWith('{'), 60_000)
   const { http, host, ca } = JSON.parse(line) as { http: number; host: string; ca: string }
   return { port: http, host, ca, isProxy: true }
@@ -172,7 +156,7 @@ async function inChromium(b: Bench, places: Record<string, Place>): Promise<Map<
 }
 
 await bench('https', async (b) => {
-  await output(taskset, ['-a', '-p', '-c', CLIENT_CORE, String(process.pid)])
+  await output(TASKSET, ['-a', '-p', '-c', CLIENT_CORE, String(process.pid)])
   const folder = await writePage(b)
   const places = { nginx: await nginx(b, folder), btlinkd: await ours(b, folder) }
   const assets = Object.keys(ASSETS).map((name) => `/${name}`)

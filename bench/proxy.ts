@@ -3,14 +3,15 @@
  * them, the proxies on one core and the rest on another, one proxy at a time. `node bench/proxy.ts [--rounds=5] [--json]`
  */
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../test/support/free-port.ts'
 import { output, start } from '../test/support/processes.ts'
 import { ROOT } from '../test/support/sources.ts'
 import { tempFolder } from '../test/support/temp.ts'
 import { until } from '../test/support/until.ts'
-import { type Bench, bench, cpuOf, median } from './runner.ts'
+import { startNginx } from './nginx.ts'
+import { type Bench, bench, cpuOf, median, TASKSET } from './runner.ts'
 
 interface Proxy {
   name: string
@@ -25,37 +26,16 @@ const CLIENTS = 16
 const SECONDS = 2
 const PROXY_CORE = '0'
 const OTHER_CORE = '1'
-const taskset = '/usr/bin/taskset'
 const ROUNDS = Number(process.argv.find((arg) => arg.startsWith('--rounds='))?.split('=')[1] ?? '5')
 
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
-
 async function site(b: Bench): Promise<number> {
-  const home = await tempFolder(b, 'bench-nginx')
+  const home = await tempFolder(b, 'bench-files')
   const folder = join(home, 'files')
   await mkdir(folder)
   await writeFile(join(folder, 'big.bin'), Buffer.alloc(SIZE_MB * MB, 'x'))
   await writeFile(join(folder, 'small.txt'), 'small')
   const port = await freePort()
-  await writeFile(
-    join(home, 'nginx.conf'),
-    `daemon off; worker_processes 1; pid ${home}/pid; error_log ${home}/error.log;
-user root;
-events { worker_connections 1024; }
-http {
-  access_log off; sendfile on; tcp_nodelay on;
-  client_body_temp_path ${home}/b; proxy_temp_path ${home}/p; fastcgi_temp_path ${home}/f;
-  uwsgi_temp_path ${home}/u; scgi_temp_path ${home}/s;
-  server { listen 127.0.0.1:${port}; root ${folder}; }
-}`,
-  )
-  start(b, taskset, ['-c', OTHER_CORE, '/usr/sbin/nginx', '-c', join(home, 'nginx.conf')])
+  await startNginx(b, OTHER_CORE, `server { listen 127.0.0.1:${port}; root ${folder}; }`)
   await until('nginx', async () => (await fetch(`http://127.0.0.1:${port}/small.txt`)).ok)
   return port
 }
@@ -65,7 +45,7 @@ type Measure = (proxy: Proxy) => Promise<number>
 
 const through = async (proxy: Proxy, args: string[]): Promise<string> =>
   output(
-    taskset,
+    TASKSET,
     ['-c', OTHER_CORE, '/usr/bin/curl', '-sS', '-f', '-x', `http://127.0.0.1:${proxy.port}`].concat(
       ['-o', '/dev/null', ...args],
     ),
@@ -80,7 +60,7 @@ async function tinyproxy(b: Bench): Promise<Proxy> {
     config,
     `Port ${port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 100\nAllow 127.0.0.1\nLogFile "${home}/log"\nLogLevel Error\n`,
   )
-  const { pid } = start(b, taskset, ['-c', PROXY_CORE, '/usr/bin/tinyproxy', '-d', '-c', config])
+  const { pid } = start(b, TASKSET, ['-c', PROXY_CORE, '/usr/bin/tinyproxy', '-d', '-c', config])
   return { name: 'tinyproxy', port, pid }
 }
 
@@ -106,7 +86,7 @@ shutdown_lifetime 0 seconds
 visible_hostname bench
 `,
   )
-  const { pid } = start(b, taskset, [
+  const { pid } = start(b, TASKSET, [
     '-c',
     PROXY_CORE,
     '/usr/sbin/squid',
@@ -121,7 +101,7 @@ visible_hostname bench
 
 async function ours(b: Bench, sitePort: number): Promise<Proxy> {
   const args = [join(ROOT, 'bench/proxy-server.ts'), String(sitePort)]
-  const child = start(b, taskset, ['-c', PROXY_CORE, process.execPath, ...args])
+  const child = start(b, TASKSET, ['-c', PROXY_CORE, process.execPath, ...args])
   const line = await child.line((text) => text.startsWith('{'), 60_000)
   const { port } = JSON.parse(line) as { port: number }
   return { name: 'btlinkd', port, pid: child.pid }
@@ -133,7 +113,7 @@ async function forwarded(b: Bench, proxy: Proxy, url: string): Promise<number> {
   await writeFile(script, `request = function() return wrk.format('GET', '${url}') end`)
   const load = ['-t1', `-c${CLIENTS}`, `-d${SECONDS}s`, '-s', script]
   const text = await output(
-    taskset,
+    TASKSET,
     ['-c', OTHER_CORE, '/usr/bin/wrk', ...load, `http://127.0.0.1:${proxy.port}`],
     { timeoutMs: 60_000 },
   )

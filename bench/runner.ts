@@ -2,6 +2,9 @@
 import { readFileSync } from 'node:fs'
 import type { Cleanup } from '../test/support/temp.ts'
 
+/** Puts a program on a core (util-linux). */
+export const TASKSET = '/usr/bin/taskset'
+
 export interface Row {
   what: string
   value: number

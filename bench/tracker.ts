@@ -10,10 +10,9 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../test/support/free-port.ts'
 import { output } from '../test/support/processes.ts'
 import { tempFolder } from '../test/support/temp.ts'
 import { type Bench, bench, median } from './runner.ts'
@@ -76,15 +75,6 @@ async function residentOf({ child }: Server): Promise<number> {
   child.send({})
   const [{ rss }] = (await said) as [{ rss: number }]
   return rss / MB
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Debian's opentracker answers for the torrents of a list only, and reads it after its chroot. */

@@ -1,9 +1,7 @@
 /** DNS servers of Debian with the tests' zone, each on a port of its own on loopback. */
 import { mkdir, writeFile } from 'node:fs/promises'
-import { createSocket } from 'node:dgram'
-import { createServer } from 'node:net'
-import { once } from 'node:events'
 import { join } from 'node:path'
+import { freePort } from './free-port.ts'
 import { missing, run, start } from './processes.ts'
 import { type Cleanup, tempFolder } from './temp.ts'
 import { until } from './until.ts'
@@ -15,25 +13,6 @@ export const KDIG = '/usr/bin/kdig'
 /** Why tests with real DNS servers cannot run here, or false. */
 export const withoutServers = (): string | false =>
   missing(DIG, '/usr/sbin/knotd', '/usr/sbin/nsd', '/usr/sbin/unbound', '/usr/sbin/dnsmasq')
-
-/** A port that is free for TCP and UDP right now: these servers cannot pick one and say which. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const place = server.address()
-    const port = typeof place === 'object' && place !== null ? place.port : 0
-    const socket = createSocket('udp4')
-    const isFree = await new Promise<boolean>((done) => {
-      socket.once('error', () => done(false))
-      socket.bind(port, '127.0.0.1', () => done(true))
-    })
-    socket.close()
-    server.close()
-    await once(server, 'close')
-    if (isFree) return port
-  }
-}
 
 async function answers(port: number, options: string[] = []): Promise<boolean> {
   const { code, stdout } = await run(DIG, [
@@ -92,20 +71,12 @@ zone:
   return started(t, port, '/usr/sbin/knotd', ['-c', config])
 }
 
-/** @param more further zones, by name */
-export async function startNsd(
-  t: Cleanup,
-  zone = ZONE_FILE,
-  more: Record<string, string> = {},
-): Promise<DnsServer> {
-  const folder = await tempFolder(t, 'btl-nsd')
-  const port = await freePort()
-  const zones = Object.entries({ 'example.test': zone, ...more })
-  for (const [name, text] of zones) await writeFile(join(folder, `${name}.zone`), text)
-  const config = join(folder, 'nsd.conf')
-  await writeFile(
-    config,
-    `server:
+/** @param zones names, and files in the folder */
+export const nsdConfig = (
+  folder: string,
+  port: number,
+  zones: readonly (readonly [name: string, file: string])[],
+): string => `server:
   server-count: 1
   ip-address: 127.0.0.1
   port: ${port}
@@ -119,7 +90,26 @@ export async function startNsd(
   xfrdir: "${folder}"
 remote-control:
   control-enable: no
-${zones.map(([name]) => `zone:\n  name: ${name}\n  zonefile: ${name}.zone\n`).join('')}`,
+${zones.map(([name, file]) => `zone:\n  name: "${name}"\n  zonefile: ${file}\n`).join('')}`
+
+/** @param more further zones, by name */
+export async function startNsd(
+  t: Cleanup,
+  zone = ZONE_FILE,
+  more: Record<string, string> = {},
+): Promise<DnsServer> {
+  const folder = await tempFolder(t, 'btl-nsd')
+  const port = await freePort()
+  const zones = Object.entries({ 'example.test': zone, ...more })
+  for (const [name, text] of zones) await writeFile(join(folder, `${name}.zone`), text)
+  const config = join(folder, 'nsd.conf')
+  await writeFile(
+    config,
+    nsdConfig(
+      folder,
+      port,
+      zones.map(([name]) => [name, `${name}.zone`]),
+    ),
   )
   return started(t, port, '/usr/sbin/nsd', ['-d', '-c', config])
 }

@@ -25,6 +25,8 @@ export interface MachineOptions {
   tap?: { netns: string; name: string }
   /** Without a tap: ports of 127.0.0.1 that lead to ports of the machine. */
   forwards?: { host: number; guest: number }[]
+  /** Without a tap: ports of 127.0.0.1 that the machine finds as `http://10.0.2.100`, 10.0.2.101 and so on. */
+  services?: number[]
   mac?: string
   /** Words added to the kernel's command line (pc and arm64: SMBIOS type 11 of systemd-stub). */
   commandLine?: string
@@ -121,7 +123,7 @@ function credentialArgs(options: MachineOptions): string[] {
   return args
 }
 
-function networkArgs({ kind, tap, forwards, mac }: MachineOptions): string[] {
+function networkArgs({ kind, tap, forwards, services, mac }: MachineOptions): string[] {
   if (kind === 'rpi') return []
   const card = `virtio-net-pci,netdev=lan,mac=${mac ?? '52:54:00:12:34:56'}`
   if (tap) {
@@ -130,8 +132,14 @@ function networkArgs({ kind, tap, forwards, mac }: MachineOptions): string[] {
   const ports = (forwards ?? []).map(
     ({ host, guest }) => `,hostfwd=tcp:127.0.0.1:${host}-:${guest}`,
   )
+  // A program for each connection: a character device would take one connection and no second.
+  const given = (services ?? []).map(
+    (port, index) =>
+      `,guestfwd=tcp:10.0.2.${100 + index}:80-cmd:/usr/bin/busybox nc 127.0.0.1 ${port}`,
+  )
   // restrict: what the guest asks of the internet, such as the time, must not leave this machine.
-  return ['-netdev', `user,id=lan,restrict=on${ports.join('')}`, '-device', card]
+  const network = `user,id=lan,restrict=on${[...ports, ...given].join('')}`
+  return ['-netdev', network, '-device', card]
 }
 
 function diskArgs({ kind, disk, usb }: MachineOptions): string[] {

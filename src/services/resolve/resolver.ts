@@ -108,6 +108,15 @@ export function createResolver(deps: ResolverDeps, config: ResolveConfig): Resol
     }
   }
 
+  /** The failure, which the next who ask within its time are told; not that of one who left. */
+  function noted(id: string, error: unknown, signal?: AbortSignal): unknown {
+    if (!signal?.aborted) {
+      const isMissing = error instanceof NotFound
+      failures.remember(id, error, isMissing ? config.missing_cache : UNREACHABLE_PAUSE_MS)
+    }
+    return error
+  }
+
   async function refreshShared(
     key: PublicKey,
     salt: Uint8Array,
@@ -119,14 +128,7 @@ export function createResolver(deps: ResolverDeps, config: ResolveConfig): Resol
       failures.forget(id)
       return version
     } catch (error) {
-      if (!signal?.aborted) {
-        failures.remember(
-          id,
-          error,
-          error instanceof NotFound ? config.missing_cache : UNREACHABLE_PAUSE_MS,
-        )
-      }
-      throw error
+      throw noted(id, error, signal)
     }
   }
 
@@ -199,14 +201,7 @@ export function createResolver(deps: ResolverDeps, config: ResolveConfig): Resol
       try {
         return await items.run(id, (given) => fetchImmutable(id, given), signal)
       } catch (error) {
-        if (!signal?.aborted) {
-          failures.remember(
-            id,
-            error,
-            error instanceof NotFound ? config.missing_cache : UNREACHABLE_PAUSE_MS,
-          )
-        }
-        throw error
+        throw noted(id, error, signal)
       }
     },
     versions: (key, salt) => sites.versions(key, salt),

@@ -10,7 +10,8 @@ import {
   planFront,
   unboundFront,
 } from '../../../src/edges/dns/index.ts'
-import { freePort } from '../../support/dns-servers.ts'
+import { nsdConfig } from '../../support/dns-servers.ts'
+import { freePort } from '../../support/free-port.ts'
 import { type Running, start } from '../../support/processes.ts'
 import { type Cleanup, tempFolder } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
@@ -45,27 +46,7 @@ export interface Internet {
 
 async function startNsd(t: Cleanup, folder: string, port: number): Promise<void> {
   const config = join(folder, 'nsd.conf')
-  await writeFile(
-    config,
-    `server:
-  server-count: 1
-  ip-address: 127.0.0.1
-  port: ${port}
-  username: ""
-  chroot: ""
-  zonesdir: "${folder}"
-  database: ""
-  pidfile: "${folder}/nsd.pid"
-  zonelistfile: "${folder}/zone.list"
-  xfrdfile: "${folder}/xfrd.state"
-  xfrdir: "${folder}"
-remote-control:
-  control-enable: no
-zone:
-  name: "."
-  zonefile: root.zone
-`,
-  )
+  await writeFile(config, nsdConfig(folder, port, [['.', 'root.zone']]))
   start(t, '/usr/sbin/nsd', ['-d', '-c', config])
 }
 

@@ -7,8 +7,8 @@ import {
   startNsd,
   startUnbound,
   withoutServers,
-  freePort,
 } from '../../support/dns-servers.ts'
+import { freePort } from '../../support/free-port.ts'
 import { createCertificate, OPENSSL } from '../../support/certificates.ts'
 import { missing } from '../../support/processes.ts'
 import type { Cleanup } from '../../support/temp.ts'

@@ -1,11 +1,10 @@
 /** What every torrent client of the tests has in common, whatever its own interface is. */
-import { createServer } from 'node:net'
-import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Encodable, encode } from '../../../src/base/bencode.ts'
 import { makeTorrentOf, type MadeTorrent, pattern } from '../torrents.ts'
+import { freePort as portOfMachine } from '../free-port.ts'
 import type { Running } from '../processes.ts'
 import type { Cleanup } from '../temp.ts'
 
@@ -39,16 +38,9 @@ export async function ended(client: Running): Promise<void> {
 
 let portsInside = 16_881
 
-/** A port that was free a moment ago; in a namespace of the test's own any port is. */
-export async function freePort(address = '127.0.0.1', netns?: string): Promise<number> {
-  if (netns !== undefined) return portsInside++
-  const server = createServer().listen(0, address)
-  await once(server, 'listening')
-  const bound = server.address()
-  server.close()
-  await once(server, 'close')
-  return bound !== null && typeof bound === 'object' ? bound.port : 0
-}
+/** A free port; in a namespace of the test's own any is. */
+export const freePort = async (address = '127.0.0.1', netns?: string): Promise<number> =>
+  netns === undefined ? portOfMachine(address) : portsInside++
 
 /** The .torrent file of `made` with one tier for each tracker. */
 export function torrentFileOf(
