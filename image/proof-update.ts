@@ -1,135 +1,35 @@
 /**
- * `npm run proof:update -- [--in DIR] [--work DIR]`: the update matrix on the whole image in QEMU. The box
- * runs 0.1.0 and gets, by turns, a version whose daemon does not come up, one whose kernel panics, a forged
- * one, an older one, one with a full boot partition, one cut off while it is written, and a good one. After
- * each it has to run a version that works, within three starts, with its data.
+ * `npm run proof:update -- [--in DIR] [--work DIR] [--only CASE,CASE] [--prepare]`: the update matrix on the
+ * whole image in QEMU. Each case begins with a flashed box that runs 0.1.0, and has to end on a version that
+ * works, within three starts, with its data. `--prepare` makes the releases, and starts no machine.
  */
-import { createReadStream, existsSync } from 'node:fs'
-import { chmod, cp, mkdir, open, readdir, rename, stat, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { readdirSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { argv, exit, stdout } from 'node:process'
+import { argv, exit, stderr, stdout } from 'node:process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { randomBytes } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { flash } from '../test/support/image.ts'
-import { type Machine, machine } from '../test/support/machine.ts'
 import type { Cleanup } from '../test/support/temp.ts'
-import { FLAVOURS } from './flavours.ts'
-import { buildImage } from './image.ts'
 import { developmentKeys } from './keys.ts'
-import { makeReleaseFolder } from './release-folder.ts'
+import { MAX_STARTS, type ProofBox, type Settled, withBox } from './proof-box.ts'
+import {
+  channel,
+  GOOD,
+  makeRelease,
+  openWorkshop,
+  type ReleaseName,
+  RELEASES,
+  RUNS,
+  type Workshop,
+} from './proof-releases.ts'
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const START_MS = 420_000
-const MAX_STARTS = 3
+const OUT = fileURLToPath(new URL('out', import.meta.url))
+const WAIT_MS = 900_000
 
-const { values } = parseArgs({
-  args: argv.slice(2),
-  options: {
-    in: { type: 'string', default: join(ROOT, 'image/out/pc') },
-    work: { type: 'string', default: '/var/tmp/btlinkd-proof-update' },
-    only: { type: 'string' },
-  },
-})
-const work = resolve(values.work)
-const first = resolve(values.in)
 const since = Date.now()
 const say = (line: string) =>
   void stdout.write(`${((Date.now() - since) / 1000).toFixed(0).padStart(5)} s  ${line}\n`)
-const undo: (() => void | Promise<void>)[] = []
-const cleanup: Cleanup = { after: (fn) => void undo.push(fn) }
-const keys = await developmentKeys(join(ROOT, 'image/out/keys'))
-
-/** An image with files put over those of 0.1.0; kept from the last run. */
-async function variant(
-  version: string,
-  files: Record<string, string | Uint8Array>,
-): Promise<string> {
-  const out = join(work, version)
-  if (existsSync(out)) return out
-  const overlay = join(work, `overlay-${version}`)
-  for (const [path, content] of Object.entries(files)) {
-    const file = join(overlay, path)
-    await mkdir(join(file, '..'), { recursive: true })
-    await writeFile(file, content)
-    await chmod(file, 0o755)
-  }
-  const deb = (await readdir(join(ROOT, 'image/out'))).find((name) => name.endsWith('_amd64.deb'))
-  await buildImage({
-    facts: FLAVOURS.pc,
-    version,
-    out,
-    overlay,
-    package: deb === undefined ? undefined : join(ROOT, 'image/out', deb),
-    key: keys.secretKey,
-    fresh: false,
-    raw: true,
-    lock: false,
-    say,
-  })
-  return out
-}
-
-/** The same slot under another version, with an initrd that does not unpack: the kernel panics. */
-async function brokenKernel(from: string, was: string, version: string): Promise<string> {
-  const out = join(work, version)
-  if (existsSync(out)) return out
-  const half = `${out}.half`
-  await mkdir(half, { recursive: true })
-  for (const name of await readdir(from)) {
-    if (!/\.(root|verity)\..*\.raw$|\.efi$/.test(name)) continue
-    const to = join(half, name.replace(was, version))
-    await cp(join(from, name), to)
-    if (!name.endsWith('.efi')) continue
-    const file = await open(to, 'r+')
-    const { size } = await file.stat()
-    // The initrd is most of it, and comes last but for the kernel.
-    for (const part of [0.3, 0.5, 0.7])
-      await file.write(randomBytes(65_536), 0, 65_536, Math.floor(size * part))
-    await file.close()
-  }
-  await rename(half, out)
-  return out
-}
-
-async function release(from: string, name: string, secretKey = keys.secretKey): Promise<void> {
-  await makeReleaseFolder({
-    from,
-    to: join(work, 'site', name),
-    earlier: [first].filter((folder) => folder !== from && name !== 'older'),
-    secretKey,
-    architecture: 'amd64',
-    flavour: 'pc',
-    isFast: true,
-    packsOnly: true,
-    say,
-  })
-}
-
-/** The channel of the releases: what QEMU's user network calls 10.0.2.2 is this machine's loopback. */
-async function channel(): Promise<number> {
-  const server = createServer((request, response) => {
-    const path = join(work, 'site', decodeURIComponent(request.url ?? '/').replaceAll('..', ''))
-    void stat(path).then(
-      ({ size }) => {
-        const from = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0)
-        const head = from > 0 ? { 'content-range': `bytes ${from}-${size - 1}/${size}` } : {}
-        response.writeHead(from > 0 ? 206 : 200, { 'content-length': size - from, ...head })
-        createReadStream(path, { start: from }).pipe(response)
-      },
-      () => response.writeHead(404).end(),
-    )
-  })
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  cleanup.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return (server.address() as AddressInfo).port
-}
+const oneLine = (text: string): string => text.trim().replaceAll('\n', ' | ').slice(-400)
 
 let failures = 0
 function check(what: string, ok: boolean, detail: string): void {
@@ -137,131 +37,293 @@ function check(what: string, ok: boolean, detail: string): void {
   say(`${ok ? 'ok  ' : 'FAIL'} ${what}: ${detail}`)
 }
 
-/** Until the box is up and judged: the version that runs. */
-async function settledVersion(box: Machine): Promise<string> {
-  const until = Date.now() + START_MS * MAX_STARTS
-  while (Date.now() < until) {
-    if (!box.running) await box.start()
-    const { text } = await box
-      .shell(
-        'systemctl is-active boot-complete.target; . /etc/os-release; echo "v=$IMAGE_VERSION"',
-        30_000,
-      )
-      .catch(() => ({ text: '' }))
-    const version = /v=(\S+)/.exec(text)?.[1]
-    if (/^active/m.test(text) && version !== undefined) return version
-    await sleep(2000)
-  }
-  throw new Error(`the box does not come up: ${box.console().slice(-2000)}`)
+/** Waits until the command ends with 0; looks as often as the machine answers. */
+async function until(box: ProofBox, what: string, command: string): Promise<void> {
+  for (const end = Date.now() + WAIT_MS; Date.now() < end; await sleep(200))
+    if ((await box.machine.shell(command)).code === 0) return
+  throw new Error(`${what} does not come: ${oneLine(box.machine.console().slice(-2000))}`)
 }
 
+/** What has to hold when the box has found its version. */
+async function ends(box: ProofBox, what: string, version: string, on: Settled): Promise<void> {
+  const facts = `${on.starts} starts, ${on.seconds.toFixed(0)} s, ${on.entries}`
+  check(`${what}: runs ${version}`, on.version === version && on.blessed, `${on.version}, ${facts}`)
+  check(`${what}: within ${MAX_STARTS} starts`, on.starts <= MAX_STARTS, `${on.starts}`)
+  const damage = await box.damage()
+  check(`${what}: data is there`, damage === undefined, damage ?? 'all sums are as before')
+}
+
+async function startsAnew(box: ProofBox): Promise<Settled> {
+  const mark = box.machine.mark()
+  await box.machine.shell('systemctl --no-block reboot')
+  return box.settled(mark)
+}
+
+async function installs(box: ProofBox, name: ReleaseName): Promise<void> {
+  const began = Date.now()
+  const { code, text } = await box.update(name, 'apply --no-reboot')
+  const took = `${((Date.now() - began) / 1000).toFixed(0)} s`
+  check(`${name} is installed`, code === 0, `${took}, ${oneLine(text)}, ${await box.entries()}`)
+}
+
+async function refuses(box: ProofBox, name: ReleaseName, words: RegExp): Promise<void> {
+  const before = await box.entries()
+  const { code, text } = await box.update(name, 'apply --no-reboot')
+  const holds = code !== 0 && words.test(text) && before === (await box.entries())
+  check(`${name} is refused`, holds, oneLine(text))
+}
+
+/** A version that is not well is left, and not tried again by itself. */
+async function fallsBack(box: ProofBox, name: ReleaseName): Promise<void> {
+  await installs(box, name)
+  await ends(box, name, RUNS, await startsAnew(box))
+  const { text } = await box.machine.shell('btlinkd update status')
+  check(`${name}: is known to be bad`, /^\S+\s+bad/m.test(text), oneLine(text))
+}
+
+/** The power goes when `moment` is true; after it the box runs what it ran, and takes the same update. */
+async function cut(box: ProofBox, what: string, moment: string): Promise<void> {
+  const { machine } = box
+  const slot = `for p in /sys/class/block/*/partition; do p=\${p%/*}; if grep -q PARTNAME=_empty $p/uevent && [ "$(cat $p/size)" -gt 999999 ]; then echo $p; fi; done`
+  await machine.shell(`{ ${slot}; } > /run/slot-b; cat /run/slot-b`)
+  await machine.shell(
+    `systemd-run --quiet --unit=proof-apply -E BTLINKD_UPDATE__CHANNEL=${box.channel('good')} btlinkd update apply --no-reboot`,
+  )
+  const isOver = '[ "$(systemctl show -P SubState proof-apply)" != running ]'
+  await until(box, what, `{ ${moment}; } || ${isOver}`)
+  const { code } = await machine.shell(isOver)
+  const seen = await machine.shell(
+    'ls -A /var/lib/btlinkd-update /boot/EFI/Linux; cat $(cat /run/slot-b)/stat; journalctl -u proof-apply -o cat --no-pager',
+  )
+  await machine.cut()
+  check(`cut ${what}: was in time`, code !== 0, oneLine(seen.text))
+  const mark = machine.mark()
+  await machine.start()
+  await ends(box, `cut ${what}`, RUNS, await box.settled(mark))
+  await installs(box, 'good')
+  await ends(box, `after a cut ${what}`, GOOD, await startsAnew(box))
+}
+
+interface Minute {
+  /** Seconds since 1970, of the whole minute. */
+  epoch: number
+  /** `17:05`, in the box's time zone. */
+  clock: string
+}
+
+/** By the box's clock, so many seconds from now. */
+async function minuteIn(box: ProofBox, seconds: number): Promise<Minute> {
+  const now = Number((await box.machine.shell('date +%s')).text)
+  const epoch = Math.floor((now + seconds) / 60) * 60
+  const { text } = await box.machine.shell(`date -d @${epoch} +%H:%M`)
+  return { epoch, clock: text.trim() }
+}
+
+/** Writes the section `update` of the box's configuration. */
+async function configure(box: ProofBox, window: string): Promise<void> {
+  const file = '/etc/btlinkd/btlinkd.yaml'
+  await box.machine.shell(
+    `sed -i '/^update:/,$d' ${file}; printf 'update:\\n  channel: %s\\n  window: %s\\n' ${box.channel('good')} ${window} >> ${file}`,
+  )
+}
+
+/** Asks as the daemon's user; root's part is done when the path unit saw it. */
+async function asksUnprivileged(box: ProofBox): Promise<void> {
+  const { machine } = box
+  const before = await machine.shell('systemctl show -P InvocationID btlinkd-update.service')
+  const { code, text } = await machine.shell('runuser -u btlinkd -- btlinkd update apply', WAIT_MS)
+  check(
+    'the daemon’s user asks',
+    code === 0 && text.includes('btlinkd-update.service'),
+    oneLine(text),
+  )
+  await until(
+    box,
+    'the end of btlinkd-update.service',
+    `[ "$(systemctl show -P InvocationID btlinkd-update.service)" != '${before.text.trim()}' ] && systemctl show -P ActiveState btlinkd-update.service | grep -qvx activating`,
+  )
+  const unit = await machine.shell(
+    'systemctl show -P Result btlinkd-update.service; journalctl _SYSTEMD_UNIT=btlinkd-update.service -o cat --no-pager',
+  )
+  const holds = unit.text.startsWith('success') && unit.text.includes(`installed ${GOOD}`)
+  check('root’s unit installs within its sandbox', holds, oneLine(unit.text))
+}
+
+/** systemd-logind keeps there, in microseconds, when the machine starts anew. */
+async function isScheduled(box: ProofBox, { epoch, clock }: Minute): Promise<void> {
+  const { text } = await box.machine.shell('cat /run/systemd/shutdown/scheduled')
+  const at = Number(/^USEC=(\d+)$/m.exec(text)?.[1] ?? 0) / 1e6
+  const holds = at === epoch && /^MODE=reboot$/m.test(text)
+  check(`it is to start anew at ${clock}`, holds, oneLine(text))
+}
+
+interface Case {
+  about: string
+  needs: readonly ReleaseName[]
+  run: (box: ProofBox) => Promise<void>
+}
+
+const CASES: Record<string, Case> = {
+  refused: {
+    about: 'what is there is said; forged, older, and with a full boot partition it is refused',
+    needs: ['good', 'forged', 'older'],
+    run: async (box) => {
+      const { code, text } = await box.update('good', 'check')
+      check('check says what is there', code === 0 && text.includes(GOOD), oneLine(text))
+      await refuses(box, 'forged', /not signed by its vendor/)
+      await refuses(box, 'older', /older/)
+      await box.machine.shell('dd if=/dev/zero of=/boot/holiday.jpg bs=1M count=600; sync')
+      await refuses(box, 'good', /boot partition .* free/)
+      await box.machine.shell('rm /boot/holiday.jpg; sync')
+      await ends(box, 'refused', RUNS, await startsAnew(box))
+    },
+  },
+  good: {
+    about: 'goes in, is blessed, and is left again by hand',
+    needs: ['good'],
+    run: async (box) => {
+      await installs(box, 'good')
+      await ends(box, 'good', GOOD, await startsAnew(box))
+      const { code, text } = await box.machine.shell('btlinkd update rollback --no-reboot')
+      check('rollback is taken', code === 0, oneLine(text))
+      await ends(box, 'rollback', RUNS, await startsAnew(box))
+    },
+  },
+  daemon: {
+    about: 'a version whose daemon does not come up',
+    needs: ['daemon'],
+    run: async (box) => fallsBack(box, 'daemon'),
+  },
+  kernel: {
+    about: 'a version whose kernel panics',
+    needs: ['kernel'],
+    run: async (box) => fallsBack(box, 'kernel'),
+  },
+  stuck: {
+    about: 'a version whose initrd does not find its root',
+    needs: ['stuck'],
+    run: async (box) => fallsBack(box, 'stuck'),
+  },
+  'cut-unpack': {
+    about: 'the power goes while the files are made from packs',
+    needs: ['good'],
+    run: async (box) =>
+      cut(
+        box,
+        'while unpacking',
+        "find /var/lib/btlinkd-update -name '*.root.*.part' -size +50M | grep -q .",
+      ),
+  },
+  'cut-slot': {
+    about: 'the power goes while the slot is written',
+    needs: ['good'],
+    // stat: the seventh number is sectors written (Documentation/block/stat).
+    run: async (box) =>
+      cut(
+        box,
+        'while writing the slot',
+        'set -- $(cat $(cat /run/slot-b)/stat); [ "$7" -gt 100000 ]',
+      ),
+  },
+  'cut-kernel': {
+    about: 'the power goes while the kernel is written to the boot partition',
+    needs: ['good'],
+    run: async (box) =>
+      cut(box, 'while writing the kernel', "ls -A /boot/EFI/Linux | grep -q '^\\.#'"),
+  },
+  night: {
+    about: 'asked for by the daemon’s user, installed by root’s unit, started anew by night',
+    needs: ['good'],
+    run: async (box) => {
+      const { machine } = box
+      const late = await minuteIn(box, 3 * 3600)
+      const end = await minuteIn(box, 4 * 3600)
+      await configure(box, `${late.clock}-${end.clock}`)
+      await asksUnprivileged(box)
+      await isScheduled(box, late)
+      await machine.shell('shutdown -c')
+      const soon = await minuteIn(box, 180)
+      await configure(box, `${soon.clock}-${end.clock}`)
+      const mark = machine.mark()
+      await asksUnprivileged(box)
+      await isScheduled(box, soon)
+      const settled = await box.settled(mark)
+      await ends(box, 'by night', GOOD, settled)
+      const { text } = await machine.shell('echo $(($(date +%s) - $(cut -d. -f1 /proc/uptime)))')
+      const seconds = Number(text) - soon.epoch
+      check('it started by itself when the night began', seconds >= 0, `${seconds} s after`)
+    },
+  },
+  timer: {
+    about: 'nobody asks: the timer looks, fetches, installs and starts anew within the night',
+    needs: ['good'],
+    run: async (box) => {
+      const { machine } = box
+      await configure(box, '00:00-00:00')
+      // Up to ten minutes of chance are left out, and the clock is put just before its time.
+      const folder = '/run/systemd/system/btlinkd-update.timer.d'
+      await machine.shell(
+        `mkdir -p ${folder}; printf '[Timer]\\nRandomizedDelaySec=0\\n' > ${folder}/proof.conf; systemctl daemon-reload`,
+      )
+      const mark = machine.mark()
+      const set = await machine.shell(
+        'date -s "$(date -d "+1 hour" +%Y-%m-%dT%H:04:30)"; systemctl list-timers --no-pager btlinkd-update.timer',
+      )
+      say(oneLine(set.text))
+      await ends(box, 'timer', GOOD, await box.settled(mark))
+    },
+  },
+}
+
+const { values } = parseArgs({
+  args: argv.slice(2),
+  options: {
+    in: { type: 'string', default: join(OUT, 'pc') },
+    package: { type: 'string' },
+    work: { type: 'string', default: '/var/tmp/btlinkd-proof-update' },
+    only: { type: 'string' },
+    prepare: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+const names = values.only === undefined ? Object.keys(CASES) : values.only.split(',')
+const unknown = names.find((name) => !Object.hasOwn(CASES, name))
+if (values.help || unknown !== undefined) {
+  const list = Object.entries(CASES).map(([name, { about }]) => `  ${name.padEnd(12)}${about}\n`)
+  const usage = `usage: npm run proof:update -- [--in DIR] [--package DEB] [--work DIR] [--only CASE,…] [--prepare]\n${list.join('')}`
+  ;(values.help ? stdout : stderr).write(usage)
+  exit(values.help ? 0 : 2)
+}
+
+const deb = readdirSync(OUT).find((name) => /^btlinkd_.*_amd64\.deb$/.test(name))
+const shop: Workshop = {
+  work: resolve(values.work),
+  first: resolve(values.in),
+  package: values.package ?? join(OUT, deb ?? 'btlinkd.deb'),
+  keys: await developmentKeys(join(OUT, 'keys')),
+  say,
+}
+const undo: (() => void | Promise<void>)[] = []
+const cleanup: Cleanup = { after: (fn) => void undo.push(fn) }
 try {
-  const wants = (name: string) => values.only === undefined || values.only.split(',').includes(name)
-  await mkdir(join(work, 'site'), { recursive: true })
-  const good = await variant('0.2.0', { 'usr/share/proof/blob': randomBytes(3_000_000) })
-  await release(good, 'good')
-  if (wants('daemon')) {
-    const broken = '#!/bin/sh\necho "broken on purpose" >&2\nexit 1\n'
-    await release(await variant('0.3.0', { 'usr/bin/btlinkd': broken }), 'daemon')
-  }
-  if (wants('kernel')) await release(await brokenKernel(good, '0.2.0', '0.4.0'), 'kernel')
-  if (wants('forged')) {
-    const stranger = await developmentKeys(join(work, 'stranger'))
-    await release(good, 'forged', stranger.secretKey)
-  }
-  if (wants('older')) await release(await brokenKernel(good, '0.2.0', '0.0.9'), 'older')
-  const port = await channel()
-
-  const disk = join(work, 'disk.img')
-  const image = (await readdir(first)).find((name) => name.endsWith('.img'))
-  if (image === undefined) throw new Error(`${first} has no image`)
-  await flash(join(first, image), disk)
-  const folder = join(work, 'machine')
-  await mkdir(folder, { recursive: true })
-  const box = await machine(cleanup, { kind: 'pc', disk, folder, memoryMb: 1024, probe: true })
-  await box.start()
-  say(`runs ${await settledVersion(box)}`)
-  await box.shell('echo acknowledged > /var/lib/btlinkd/proof; sync')
-
-  const update = async (name: string, ...words: string[]) =>
-    box.shell(
-      `BTLINKD_UPDATE__CHANNEL=http://10.0.2.2:${port}/${name} btlinkd update ${words.join(' ')}`,
-      600_000,
-    )
-  const entries = async () =>
-    (await box.shell('ls /efi/EFI/Linux /boot/EFI/Linux 2>/dev/null')).text
-      .trim()
-      .replaceAll('\n', ' ')
-  const intact = async () =>
-    (await box.shell('cat /var/lib/btlinkd/proof')).text.trim() === 'acknowledged'
-  /** Applies, lets it start anew, and says which version the box ends on after how many starts. */
-  const tryVersion = async (name: string, expected: string) => {
-    const applied = await update(name, 'apply', '--no-reboot')
-    say(applied.text.trim().replaceAll('\n', ' | '))
-    check(`${name}: installs`, applied.code === 0, await entries())
-    const mark = box.mark()
-    await box.shell('systemctl --no-block reboot')
-    await sleep(10_000)
-    const version = await settledVersion(box)
-    // systemd-boot and the kernel's stub say this line once each start.
-    const seen =
-      box
-        .console()
-        .slice(mark)
-        .split(/EFI stub: Loaded initrd|BdsDxe: starting/).length - 1
-    check(
-      `${name}: ends on ${expected}`,
-      version === expected,
-      `runs ${version}, ${await entries()}`,
-    )
-    check(`${name}: within ${MAX_STARTS} starts`, seen <= MAX_STARTS, `${seen} starts`)
-    check(`${name}: data is there`, await intact(), 'acknowledged before, read after')
-  }
-  const refuses = async (name: string, words: RegExp, ...more: string[]) => {
-    const { code, text } = await update(name, 'apply', '--no-reboot', ...more)
-    check(`${name}: is refused`, code !== 0 && words.test(text), text.trim().slice(-200))
-  }
-
-  if (wants('check')) {
-    const { code, text } = await update('good', 'check')
-    check(
-      'check: says what is there',
-      code === 0 && text.includes('0.2.0'),
-      text.trim().replaceAll('\n', ' | '),
+  await openWorkshop(shop)
+  const wanted = new Set(names.flatMap((name) => CASES[name]?.needs ?? []))
+  for (const name of RELEASES) if (wanted.has(name)) await makeRelease(shop, name)
+  const port = await channel(cleanup, join(shop.work, 'site'))
+  for (const name of values.prepare ? [] : names) {
+    const { about, run } = CASES[name] ?? {}
+    if (!run) continue
+    say(`== ${name}: ${about}`)
+    await withBox(shop, name, port, run).catch((error: unknown) =>
+      check(
+        `${name}: runs to its end`,
+        false,
+        error instanceof Error ? error.message : String(error),
+      ),
     )
   }
-  if (wants('forged')) await refuses('forged', /not signed by its vendor/)
-  if (wants('older')) await refuses('older', /older/)
-  if (wants('esp')) {
-    await box.shell(
-      'd=/efi; [ -d /efi/EFI ] || d=/boot; dd if=/dev/zero of=$d/holiday.jpg bs=1M count=600 2>/dev/null; sync',
-    )
-    await refuses('good', /boot partition .* free/)
-    await box.shell('rm -f /efi/holiday.jpg /boot/holiday.jpg; sync')
-  }
-  if (wants('daemon')) await tryVersion('daemon', '0.1.0')
-  if (wants('kernel')) await tryVersion('kernel', '0.1.0')
-  if (wants('cut')) {
-    const doing = update('good', 'apply', '--no-reboot').catch(() => undefined)
-    await sleep(20_000)
-    await box.cut()
-    await doing
-    await box.start()
-    check('cut: runs 0.1.0', (await settledVersion(box)) === '0.1.0', await entries())
-    check('cut: data is there', await intact(), 'acknowledged before, read after')
-  }
-  await tryVersion('good', '0.2.0')
-  if (wants('rollback')) {
-    const { text } = await box.shell('btlinkd update rollback --no-reboot')
-    say(text.trim())
-    await box.shell('systemctl --no-block reboot')
-    await sleep(10_000)
-    const version = await settledVersion(box)
-    check('rollback: goes back', version === '0.1.0', `runs ${version}, ${await entries()}`)
-  }
-  await box.powerOff()
 } finally {
   for (const step of undo.toReversed()) await step()
 }
-say(failures === 0 ? `all of it holds (${basename(first)})` : `${failures} do not hold`)
+say(failures === 0 ? `all of it holds (${basename(shop.first)})` : `${failures} do not hold`)
 exit(failures === 0 ? 0 : 1)
