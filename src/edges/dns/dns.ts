@@ -46,7 +46,8 @@ export interface Dns extends HouseDns {
   stats(): Stats
 }
 
-const WATCH_MS = 10_000
+/** A device that comes up with the box asks as soon as the cable is seen. */
+const WATCH_MS = 2000
 const PORT_TRIES = 20
 
 const house = createNetworks(HOUSE)
@@ -97,6 +98,8 @@ export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
   const ownAddresses = () => addresses.seenFrom('127.0.0.1')
   const ownWay: Way = { transport: 'tcp', idleMs: config.idle_timeout }
   let watch: NodeJS.Timeout | undefined
+  /** Addresses whose failure was said. */
+  const told = new Set<string>()
   let port = config.port
   let isRunning = false
 
@@ -141,12 +144,18 @@ export function createDns(deps: DnsDeps, config: DnsConfig): Dns {
   /** Follows the machine's addresses; what cannot be bound now is tried again. */
   async function follow(): Promise<void> {
     const list = wanted()
+    for (const address of told) if (!list.includes(address)) told.delete(address)
     for (const address of places.keys()) if (!list.includes(address)) await close(address)
     for (const address of list) {
       if (places.has(address) || !isRunning) continue
-      await open(address).catch((error: unknown) =>
-        log.warn({ address, error: messageOf(error) }, 'cannot answer DNS at an address'),
-      )
+      try {
+        await open(address)
+        told.delete(address)
+      } catch (error) {
+        const said = { address, error: messageOf(error) }
+        log[told.has(address) ? 'debug' : 'warn'](said, 'cannot answer DNS at an address')
+        told.add(address)
+      }
     }
   }
 
