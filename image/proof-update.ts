@@ -239,6 +239,8 @@ const CASES: Record<string, Case> = {
       const late = await minuteIn(box, 3 * 3600)
       const end = await minuteIn(box, 4 * 3600)
       await configure(box, `${late.clock}-${end.clock}`)
+      const now = await machine.shell('runuser -u btlinkd -- btlinkd update apply --now')
+      check('the daemon’s user says no more than that', now.code === 2, oneLine(now.text))
       await asksUnprivileged(box)
       await isScheduled(box, late)
       await machine.shell('shutdown -c')

@@ -1,5 +1,6 @@
 /** The half of `update` that meets the outside: as the daemon's user, never as root. */
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { messageOf } from '../../base/errors.ts'
@@ -108,6 +109,8 @@ export async function fetchAutomatically(
   // A clock that was set back must not keep the box from looking.
   const isDue = last > now || now - last >= DAY_MS / config.checks_per_day - EARLY_MS
   if (!isDue) return { done: 'no check is due' }
+  // Root is about to take it: another look must not change it meanwhile.
+  if (existsSync(folders.request)) return { done: 'what was fetched is to be installed now' }
   const reports = await updater.check(sources, signal)
   await mkdir(dirname(folders.checked), { recursive: true, mode: 0o750 })
   await writeFile(folders.checked, JSON.stringify({ at: new Date(now).toISOString(), reports }))
@@ -117,9 +120,10 @@ export async function fetchAutomatically(
     ({ version, whyNot }) => version !== undefined && whyNot === undefined && !here.has(version),
   )
   if (fresh) return fetchHere(parts, { allowDowngrade: false }, signal)
-  // What was fetched is installed by now, or withdrawn.
-  await rm(folders.fetched, { recursive: true, force: true })
-  return { done: 'nothing new' }
+  const silent = reports.filter(({ version }) => version === undefined)
+  // What was fetched is installed by now, or withdrawn; a source that is away says neither.
+  if (silent.length === 0) await rm(folders.fetched, { recursive: true, force: true })
+  return { done: ['nothing new', ...silent.flatMap(({ whyNot }) => whyNot ?? [])].join('; ') }
 }
 
 /** The version that lies fetched and whole, though not verified again yet. */

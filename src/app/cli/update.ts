@@ -24,7 +24,7 @@ import {
   fetchHere,
 } from './update-fetch.ts'
 import { type UpdateParts, updateParts } from './update-parts.ts'
-import { argument, BadUsage, type Verb, type VerbInput } from './verb.ts'
+import { argument, BadUsage, type Flags, type Verb, type VerbInput } from './verb.ts'
 
 const isRoot = (): boolean => process.getuid?.() === 0
 
@@ -108,9 +108,15 @@ const fetchedText = ({ version, where, fetchedBytes, totalBytes, seedsNot }: Fet
   ].join('\n')
 
 /** Root's part, asked for by who is not root: btlinkd-update.path waits for the file. */
-async function request({ folders }: UpdateParts, now: boolean): Promise<void> {
+async function request({ folders }: UpdateParts): Promise<void> {
   await mkdir(dirname(folders.request), { recursive: true, mode: 0o750 })
-  await writeFile(folders.request, JSON.stringify({ at: new Date().toISOString(), now }))
+  await writeFile(folders.request, JSON.stringify({ at: new Date().toISOString() }))
+}
+
+/** Root takes no words from the daemon's user: what would be passed over is refused. */
+function requireRootFor(flags: Flags): void {
+  const word = ['allow-downgrade', 'now', 'no-reboot'].find((name) => flags[name] === true)
+  if (word !== undefined) requireRoot(`update apply --${word}`)
 }
 
 async function apply(input: VerbInput, parts: UpdateParts, signal: AbortSignal): Promise<void> {
@@ -133,8 +139,9 @@ async function apply(input: VerbInput, parts: UpdateParts, signal: AbortSignal):
     return
   }
   if (!isRoot()) {
+    requireRootFor(flags)
     const fetched = await fetchHere(parts, { allowDowngrade }, signal)
-    await request(parts, flags['now'] === true)
+    await request(parts)
     const text = `${fetchedText(fetched)}\nbtlinkd-update.service installs it now: \`btlinkd update status\``
     input.print(text, { ...fetched, requested: true })
     return
