@@ -21,11 +21,12 @@ export interface ImagerManifest {
   os_list: Record<string, string | number | string[]>[]
 }
 
+// The boards whose device trees are on the card: `PI_BOARDS`.
 const DEVICES = [
-  { name: 'Raspberry Pi 5', tags: ['pi5-64bit'], description: 'Pi 5, 500, Compute Module 5' },
-  { name: 'Raspberry Pi 4', tags: ['pi4-64bit'], description: 'Pi 4 B, 400, Compute Module 4' },
-  { name: 'Raspberry Pi 3', tags: ['pi3-64bit'], description: 'Pi 3 A+, B, B+' },
-  { name: 'Raspberry Pi Zero 2 W', tags: ['pi3-64bit'], description: 'Zero 2 W' },
+  { name: 'Raspberry Pi 5', tags: ['pi5-64bit'], description: 'Pi 5' },
+  { name: 'Raspberry Pi 4', tags: ['pi4-64bit'], description: 'Pi 4 B, Pi 400' },
+  { name: 'Raspberry Pi 3', tags: ['pi3-64bit'], description: 'Pi 3 A+, Pi 3 B, Pi 3 B+' },
+  { name: 'Raspberry Pi Zero 2 W', tags: ['pi3-64bit'], description: 'Pi Zero 2 W' },
 ]
 const ICON =
   'data:image/svg+xml;base64,' +

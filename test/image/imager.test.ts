@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { imagerManifest } from '../../image/imager.ts'
+import { PI_BOARDS } from '../../image/pi-card.ts'
 
 const REQUIRED = [
   'name',
@@ -43,5 +44,7 @@ describe('manifest for Raspberry Pi Imager (R03)', () => {
     const tags = manifest.imager.devices.flatMap((device) => device.tags)
     assert.deepEqual([...new Set(tags)], image?.['devices'])
     assert.equal(manifest.imager.devices.length, 4)
+    const said = manifest.imager.devices.map((device) => device.description).join(', ')
+    for (const { name } of PI_BOARDS) assert.ok(said.split(', ').includes(name), name)
   })
 })
