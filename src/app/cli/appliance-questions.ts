@@ -35,7 +35,10 @@ function exchange(port: number, query: Uint8Array, signal: AbortSignal): Promise
   })
 }
 
-/** @returns what is wrong; undefined where the answer is NOERROR */
+/**
+ * Asks for the SOA, which is there without a cable too.
+ * @returns what is wrong; undefined where the answer is NOERROR
+ */
 export async function asksName(
   port: number | undefined,
   name: string,
@@ -48,7 +51,7 @@ export async function asksName(
     id: randomInt(0x10000),
     flags: FLAG.RD,
     rcode: RCODE.NOERROR,
-    questions: [{ name: qname, type: TYPE.A, class: CLASS.IN }],
+    questions: [{ name: qname, type: TYPE.SOA, class: CLASS.IN }],
     answers: [],
     authority: [],
     additional: [],

@@ -74,10 +74,13 @@ const NO_ADDRESS_YET = { code: EXTENDED_ERROR.NOT_READY, text: 'the box has no a
 /** A name that is the box: its address, and nothing of other types. */
 export function thisBox(asked: Asked, zone: Zone): Made {
   const address = boxAddress(asked)
+  if (address !== undefined) return found(asked, [address])
   const { v4, v6 } = asked.box()
+  const asksAddress = asked.query.type === TYPE.A || asked.query.type === TYPE.AAAA
   // A cable that is not up yet: devices would keep a "no such record" as long as an address.
-  if (!v4 && !v6) return { ...refused(RCODE.SERVFAIL), error: NO_ADDRESS_YET }
-  return address === undefined ? noData(zone) : found(asked, [address])
+  return asksAddress && !v4 && !v6
+    ? { ...refused(RCODE.SERVFAIL), error: NO_ADDRESS_YET }
+    : noData(zone)
 }
 
 export const refused = (rcode: number): Made => ({

@@ -192,6 +192,8 @@ describe('a name of content', () => {
         { code: 14, text: 'the box has no address yet' },
       ])
     }
+    const soa = await alone().resolver.answer(queryFor('check.btlink', TYPE.SOA), nowhere, way)
+    assert.equal(read(soa).rcode, RCODE.NOERROR)
   })
 
   it('fills no memory and moves nobody, a hundred thousand names over', () => {
