@@ -8,8 +8,8 @@ import { promisify } from 'node:util'
 import { hybridMbr } from './hybrid-mbr.ts'
 import type { FlavourFacts } from './flavours.ts'
 import { developmentKeys, type SigningKeys } from './keys.ts'
-import { publish } from './publish.ts'
-import { inTools, toolsTree } from './tools.ts'
+import { packagesOfImage, publish } from './publish.ts'
+import { toolsTree } from './tools.ts'
 import { makeTree, sourceEpoch } from './tree.ts'
 
 const run = promisify(execFile)
@@ -47,20 +47,20 @@ export async function buildImage(options: ImageOptions): Promise<string> {
   await makeTree(tools, { facts, version, package: deb, publicKey, overlay, fresh, epoch, made })
   const disk = join(made, `btlinkd-${facts.flavour}_${version}.img`)
   await rename(join(made, `btlinkd_${version}.raw`), disk)
-  if (facts.hybridMbr) {
-    await inTools(tools, ['sgdisk', '--hybrid', '1:EE', disk], { binds: [made], cwd: '/' })
-    await hybridMbr(disk)
-  }
+  if (facts.hybridMbr) await hybridMbr(disk)
   say(`the image is made (${took()})`)
   await tidy(made)
-  if (!options.raw) await publish({ facts, version, folder: made, disk, epoch, keys, lock, say })
+  const whole = { facts, version, folder: made, disk, epoch, keys, lock, say }
+  if (options.raw) await packagesOfImage(whole)
+  else await publish(whole)
   await rm(out, { recursive: true, force: true })
   await rename(made, out)
   say(`done: ${out} (${took()})`)
   return join(out, basename(disk))
 }
 
-async function signingKeys(given: string | undefined): Promise<SigningKeys> {
+/** The pair of this release, or a development one that is made here. */
+export async function signingKeys(given: string | undefined): Promise<SigningKeys> {
   if (given === undefined) return developmentKeys(join(ROOT, 'image/out/keys'))
   return { secretKey: given, publicKey: given.replace(/\.key$/, '.pub') }
 }

@@ -27,8 +27,7 @@ export interface PublishOptions {
 
 export async function publish(options: PublishOptions): Promise<void> {
   const { facts, version, folder, disk, epoch, keys, say } = options
-  const packages = await packagesOf(join(folder, `btlinkd_${version}.manifest`))
-  await compareWithLock(packages, options)
+  const packages = await packagesOfImage(options)
   const name = `btlinkd-${facts.flavour}_${version}`
   const sbom = makeSbom({
     root: ROOT,
@@ -52,6 +51,13 @@ export async function publish(options: PublishOptions): Promise<void> {
   for (const file of [`${disk}.xz`, `${disk}.zst`]) {
     say(`${basename(file)}: ${((await stat(file)).size / 1e6).toFixed(1)} MB`)
   }
+}
+
+/** The packages of Debian in it, compared with the committed list, or written there. */
+export async function packagesOfImage(options: PublishOptions): Promise<DebianPackage[]> {
+  const packages = await packagesOf(join(options.folder, `btlinkd_${options.version}.manifest`))
+  await compareWithLock(packages, options)
+  return packages
 }
 
 async function packagesOf(manifest: string): Promise<DebianPackage[]> {
