@@ -195,9 +195,13 @@ const CASES: Record<string, Case> = {
     run: async (box) => fallsBack(box, 'daemon'),
   },
   kernel: {
-    about: 'a version whose kernel panics',
+    about: 'a version whose kernel panics; another one takes its place',
     needs: ['kernel'],
-    run: async (box) => fallsBack(box, 'kernel'),
+    run: async (box) => {
+      await fallsBack(box, 'kernel')
+      await installs(box, 'good')
+      await ends(box, 'after a bad version', GOOD, await startsAnew(box))
+    },
   },
   stuck: {
     about: 'a version whose initrd does not find its root',
