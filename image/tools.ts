@@ -100,15 +100,22 @@ exec "$@"
 /**
  * Runs a program in the tools tree, in a mount namespace that goes with it.
  * @param binds folders of this machine, without spaces in their names, that it sees under the same names
+ * @param beside others may run at the same time: for programs that keep nothing in the cache
  */
 export async function inTools(
   tree: string,
   command: string[],
-  options: { binds: string[]; cwd: string; environment?: Record<string, string> },
+  options: {
+    binds: string[]
+    cwd: string
+    environment?: Record<string, string>
+    beside?: boolean
+  },
 ): Promise<void> {
   // One at a time on a machine: mkosi does not guard what it keeps.
-  const alone = ['--close', join(CACHE, 'lock'), 'unshare', '--mount']
-  await must('flock', [...alone, '/bin/sh', '-c', ENTER, 'enter', tree, ...command], {
+  const enter = ['unshare', '--mount', '/bin/sh', '-c', ENTER, 'enter', tree, ...command]
+  const alone = ['flock', '--close', join(CACHE, 'lock')]
+  await must('env', options.beside === true ? enter : [...alone, ...enter], {
     env: {
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       HOME: '/root',

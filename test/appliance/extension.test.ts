@@ -1,0 +1,97 @@
+/**
+ * ffmpeg laid over the image's own /usr by the image's own systemd-sysext: `npm run proof:extension`, after
+ * `npm run image -- pc`.
+ */
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { env, execPath } from 'node:process'
+import { before, describe, it } from 'node:test'
+import { missing, output } from '../support/processes.ts'
+import { ROOT } from '../support/sources.ts'
+import { type Cleanup, tempFolder } from '../support/temp.ts'
+
+const UNSHARE = '/usr/bin/unshare'
+const folder = resolve(env['BTL_IMAGE'] ?? join(ROOT, 'image/out/none'))
+
+const withoutExtension = (): string | false =>
+  (env['BTL_IMAGE'] === undefined &&
+    'BTL_IMAGE names no folder with an image: npm run proof:extension') ||
+  (process.getuid?.() !== 0 && 'needs root') ||
+  missing(UNSHARE, '/usr/bin/minisign')
+
+// $1 root slot, $2 extension, $3 folder of this run, $4 what is done to the root before, $5 what is run in it.
+// What systemd-sysext mounts reaches us only where the root's mounts are shared.
+const MACHINE = `set -eu
+cd "$3"
+mkdir low mem
+mount -o loop,ro -t erofs "$1" low
+mount -t tmpfs tmpfs mem
+mkdir mem/upper mem/work mem/root
+mount -t overlay overlay -o lowerdir=low,upperdir=mem/upper,workdir=mem/work mem/root
+mount --make-shared mem/root
+cd mem/root
+for one in proc sys dev; do mount --rbind "/$one" "$one"; done
+for one in run var tmp; do mount -t tmpfs tmpfs "$one"; done
+mkdir -p var/lib/extensions var/tmp
+cp "$2" var/lib/extensions/
+sh -euc "$4"
+exec chroot . sh -euc "$5"
+`
+
+/** Runs a script in the image's root, of which nothing stays, with the extension where it belongs. */
+async function inImage(t: Cleanup, script: string, { prepare = ':' } = {}): Promise<string> {
+  const names = await readdir(folder)
+  const slot = names.find((name) => /^btlinkd_.*\.root\.[0-9a-f]+\.raw$/.test(name)) ?? ''
+  const raw = names.find((name) => /^btlinkd-ffmpeg-.*\.raw$/.test(name)) ?? ''
+  const own = await tempFolder(t, 'btl-extension')
+  const files = [join(folder, slot), join(folder, raw), own]
+  const alone = ['--mount', '--propagation', 'private', '/bin/sh', '-c', MACHINE, 'machine']
+  return output(UNSHARE, [...alone, ...files, prepare, script])
+}
+
+const MERGE = 'systemd-sysext refresh 2>&1; systemd-sysext status'
+
+describe('the extension with ffmpeg', { skip: withoutExtension() }, () => {
+  before(async () => {
+    const names = existsSync(folder) ? await readdir(folder) : []
+    if (names.some((name) => /^btlinkd-ffmpeg-.*\.raw$/.test(name))) return
+    const args = [join(ROOT, 'image/extension.ts'), 'pc', '--in', folder]
+    await output(execPath, args, { timeoutMs: 500_000 })
+  })
+
+  it('is merged by the image, transcodes sound and pictures, and goes without a trace', async (t) => {
+    const script = `${MERGE}
+ffmpeg -hide_banner -version | head -n 1
+cd /tmp
+ffmpeg -v error -f lavfi -i testsrc=d=2:s=320x240 -f lavfi -i sine=d=2 -c:v libx264 -c:a aac one.mp4
+ffmpeg -v error -i one.mp4 -c:v libvpx-vp9 -c:a libopus -deadline realtime two.webm
+ffprobe -v error -show_entries stream=codec_name -of csv=p=0 two.webm
+systemd-sysext unmerge
+test -e /usr/bin/ffmpeg || echo gone`
+    const told = await inImage(t, script)
+    assert.match(told, /^\/usr +btlinkd-ffmpeg-/m)
+    assert.match(told, /^ffmpeg version \d/m)
+    assert.match(told, /^vp9\nopus$/m)
+    assert.match(told, /^gone$/m)
+  })
+
+  it('finds every library it may ask for, in itself or in the base', async (t) => {
+    const told = await inImage(
+      t,
+      `${MERGE}
+for one in /usr/bin/ffmpeg /usr/bin/ffprobe; do ldd "$one"; done`,
+    )
+    assert.doesNotMatch(told, /not found/)
+  })
+
+  it('stays through versions of the base with the same level, and goes with another', async (t) => {
+    const release = (fields: string) =>
+      `sed -i '/^SYSEXT_LEVEL=/d;/^VERSION_ID=/d' usr/lib/os-release; printf '${fields}' >> usr/lib/os-release; sed -i 's/^IMAGE_VERSION=.*/IMAGE_VERSION=9.9.9/' usr/lib/os-release`
+    const same = release('VERSION_ID=13\\nSYSEXT_LEVEL=1\\n')
+    assert.match(await inImage(t, MERGE, { prepare: same }), /^\/usr +btlinkd-ffmpeg-/m)
+    const raised = release('VERSION_ID=13\\nSYSEXT_LEVEL=2\\n')
+    assert.match(await inImage(t, MERGE, { prepare: raised }), /^\/usr +none/m)
+  })
+})
