@@ -6,6 +6,7 @@ type Part = (input: VerbInput) => Promise<void>
 const parts: Record<string, () => Promise<Part>> = {
   'first-boot': async () => (await import('./appliance-first-boot.ts')).firstBoot,
   console: async () => (await import('./appliance-console.ts')).console,
+  firewall: async () => (await import('./appliance-firewall.ts')).firewall,
   healthy: async () => (await import('./appliance-healthy.ts')).healthy,
 }
 
@@ -13,12 +14,14 @@ export const applianceVerb: Verb = {
   usage: [
     'appliance first-boot [--boot DIR] [--root DIR]',
     'appliance console [--tty DEVICE,…] [--columns N] [--rows N]',
+    'appliance firewall',
     'appliance healthy [--timeout 3m] [--units A,B] [--gate]',
   ],
   help: `First-boot takes btlinkd.yaml, rpi-preseed.toml and authorized_keys from the boot partition where they
 changed since they were last taken; what was not taken, and why, is in btlinkd.errors.txt beside them.
 Console shows name, addresses, a code for phones, fingerprint and health: on stdout, or on each terminal
 of --tty that shows something else (auto: those of the kernel).
+Firewall prints the ports of the configuration as nft takes them, for the sets of /etc/nftables.conf.
 Healthy waits until DNS, pages and units are well. The exit code is 1 where this version is at fault; with
 --gate only where a restart would lead to another one. See docs/first-boot.md.`,
   options: {

@@ -95,7 +95,7 @@ export const verbs: readonly VerbEntry[] = [
   },
   {
     name: 'appliance',
-    summary: 'what the units of the image run: first-boot, console, healthy',
+    summary: 'what the units of the image run: first-boot, console, firewall, healthy',
     load: async () => (await import('./appliance.ts')).applianceVerb,
   },
   {

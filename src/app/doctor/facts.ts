@@ -1,7 +1,8 @@
 /** What the checks have to know of the configuration. */
 import { storePaths } from '../../engines/store/index.ts'
-import type { Facts, WantedPort } from '../../services/doctor/index.ts'
+import type { Facts } from '../../services/doctor/index.ts'
 import type { Config } from '../config/schema.ts'
+import { declaredPorts } from '../declared-ports.ts'
 import { rolesOf } from '../serve-args.ts'
 
 export interface Source {
@@ -21,51 +22,6 @@ function upstreamOf(text: string): Facts['upstreams'][number] {
   return { text, address: bracketed ?? bare ?? v4, port: Number(port ?? DNS_PORT) }
 }
 
-function wantedPorts(config: Config): WantedPort[] {
-  const { dns, proxy, gateway, dht, swarm, tracker } = config
-  const roles = rolesOf(config)
-  const web: WantedPort[] = [
-    { key: 'proxy.http_port', listener: 'http', port: proxy.http_port, transports: ['tcp'] },
-    { key: 'proxy.https_port', listener: 'https', port: proxy.https_port, transports: ['tcp'] },
-    {
-      key: 'gateway.port',
-      listener: 'gateway',
-      port: gateway.enabled ? gateway.port : 0,
-      transports: ['tcp'],
-    },
-    {
-      key: 'tracker.udp_port',
-      listener: 'tracker',
-      port: tracker.enabled ? tracker.udp_port : 0,
-      transports: ['udp'],
-    },
-  ]
-  return [
-    ...(roles.includes('dns')
-      ? [
-          {
-            key: 'dns.port',
-            listener: 'dns',
-            port: dns.port,
-            transports: ['udp', 'tcp'],
-          } satisfies WantedPort,
-        ]
-      : []),
-    ...(roles.includes('web') ? web : []),
-    ...(roles.includes('swarm')
-      ? ([
-          {
-            key: 'dht.port',
-            listener: 'dht',
-            port: dht.enabled ? dht.port : 0,
-            transports: ['udp'],
-          },
-          { key: 'swarm.port', listener: 'swarm', port: swarm.port, transports: ['tcp'] },
-        ] satisfies WantedPort[])
-      : []),
-  ]
-}
-
 export function factsOf(config: Config, { file, mistakes, isValidConfig }: Source): Facts {
   const { dns, dht, acme, state_dir: stateDir } = config
   const paths = storePaths({ ...config.storage, stateDir })
@@ -77,7 +33,7 @@ export function factsOf(config: Config, { file, mistakes, isValidConfig }: Sourc
     isValidConfig,
     tld: config.btlink.tld,
     roles: rolesOf(config),
-    ports: wantedPorts(config),
+    ports: declaredPorts(config),
     ...paths,
     diskLow: config.health.disk_low,
     dns: {
