@@ -45,6 +45,7 @@ export function factsOf(config: Config, { file, mistakes, isValidConfig }: Sourc
     },
     upstreams: config.upstream.servers.map(upstreamOf),
     dht: { enabled: dht.enabled, isAlone: dht.bootstrap_nodes.length === 0 },
+    mapsPort: config.swarm.map_port,
     acme: acme.directory !== '' && acme.terms_agreed,
     // The parts of DNS are only loaded where there is such a resolver.
     front: hasFront

@@ -1,5 +1,5 @@
 /** The machine: memory, heat, power, and what keeps watch over it. */
-import { statSync } from 'node:fs'
+import { statfsSync, statSync } from 'node:fs'
 import { reachOf } from '../../base/ip-reach.ts'
 import { formatSize } from '../../base/units.ts'
 import { type Check, failed, few, ok, unknown, warning } from './check.ts'
@@ -10,6 +10,9 @@ const HOT_MILLIDEGREES = 80_000
 const TOO_HOT_MILLIDEGREES = 90_000
 const MANY_LOG_LINES = 30
 const MAX_ZONES = 64
+const MAX_EXTENSIONS = 64
+/** TMPFS_MAGIC, statfs(2) */
+const TMPFS = 0x01021994
 
 /** Of our image, not of another Debian. */
 async function isAppliance(machine: Machine): Promise<boolean> {
@@ -185,9 +188,31 @@ export const machineChecks: readonly Check[] = [
     view: 'machine',
     async look({ machine, facts: { stateDir } }) {
       if (!(await isAppliance(machine))) return ok('this machine is none of our image')
+      if (statfsSync(stateDir).type === TMPFS) return failed(`${stateDir} is in memory`)
       return statSync(stateDir).dev === statSync('/').dev
         ? failed(`${stateDir} is on the system's own disk image`)
         : ok('it is')
+    },
+  },
+  {
+    id: 'extensions',
+    asks: 'Are the extensions of the system in force?',
+    severity: 'later',
+    why: 'Programs that were added to the box are not there.',
+    remedy:
+      'Put the file in /var/lib/extensions that was made for this version, and restart; or run `systemd-sysext refresh`.',
+    view: 'machine',
+    async look({ machine }, signal) {
+      const files = (await machine.list('/var/lib/extensions')).slice(0, MAX_EXTENSIONS)
+      const there = files.filter((name) => name.endsWith('.raw')).map((name) => name.slice(0, -4))
+      if (there.length === 0) return ok('there are none')
+      const told = await machine.run('systemd-sysext', ['status', '--json=short'], signal)
+      if (told?.code !== 0) return unknown('there is no systemd-sysext here that says')
+      // Names as strings of a list; nobody else's JSON is taken apart further.
+      const idle = there.filter((name) => !told.stdout.includes(JSON.stringify(name)))
+      return idle.length > 0
+        ? warning(`${few(idle, 2)} is not in force: made for another version, or not merged`)
+        : ok(few(there, 2))
     },
   },
 ]

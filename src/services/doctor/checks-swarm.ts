@@ -5,6 +5,8 @@ import { statusOf } from './status.ts'
 
 const FEW_NODES = 8
 const WARM_UP_SECONDS = 600
+/** A router that answers has answered by then. */
+const MAPPING_SECONDS = 10
 const STORED_AGE_MS = 12 * 3_600_000
 const MAX_SITES = 1000
 
@@ -90,15 +92,17 @@ export const swarmChecks: readonly Check[] = [
     why: 'Visitors of your sites find them slower.',
     remedy: 'Switch on UPnP or NAT-PMP in the router, or lead the TCP port swarm.port to this box.',
     view: 'machine',
-    async look({ box }) {
+    async look({ box, facts }) {
       const metrics = await box.metrics()
       const listeners = await box.listeners()
       if (!metrics || listeners['swarm'] === undefined) return unknown('no daemon says')
       if (listeners['swarm'].port === 0) return failed('the box does not take connections of peers')
       const mapped = metrics.get('torrent_mapped_port') ?? 0
-      return mapped > 0
-        ? ok(`the router leads port ${mapped} here`)
-        : unknown('the router was not asked or leads nothing here; only somebody outside can tell')
+      if (mapped > 0) return ok(`the router leads port ${mapped} here`)
+      const { uptimeSeconds = 0 } = (await statusOf(box)) ?? {}
+      return facts.mapsPort && uptimeSeconds >= MAPPING_SECONDS
+        ? warning('the router was asked to lead the peer port here, and does not')
+        : unknown('the router was not asked; only somebody outside can tell')
     },
   },
   {

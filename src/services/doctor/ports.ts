@@ -81,6 +81,8 @@ export interface Facts {
   /** `upstream.servers` as addresses and ports; names and `system` stay as they are. */
   upstreams: readonly { text: string; address: string | undefined; port: number }[]
   dht: { enabled: boolean; isAlone: boolean }
+  /** `swarm.map_port`: the router is asked to lead the peer port here. */
+  mapsPort: boolean
   acme: boolean
   /**
    * Text of the configuration that unbound in front should have; undefined where there is no front.

@@ -75,6 +75,7 @@ export async function createPatient(t: Cleanup, options: PatientOptions = {}): P
     dns: { enabled: true, wpad: false, blockPrivate: true, front: [], listen: ['auto'] },
     upstreams: [],
     dht: { enabled: true, isAlone: false },
+    mapsPort: false,
     acme: false,
     front: undefined,
     ...options.facts,
