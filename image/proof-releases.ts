@@ -105,26 +105,41 @@ async function sectionOf(path: string, name: string): Promise<{ at: number; byte
 
 type Damage = (kernel: string) => Promise<void>
 
-/** The kernel finds nothing to start, and panics. */
-const withoutInitrd: Damage = async (kernel) => {
-  const { at } = await sectionOf(kernel, '.initrd')
+/** Writes over a section: what `change` makes of it may be shorter, never longer. */
+async function rewrite(kernel: string, name: string, change: (old: Buffer) => Buffer) {
+  const { at, bytes } = await sectionOf(kernel, name)
   const file = await open(kernel, 'r+')
-  await file.write(randomBytes(65_536), 0, 65_536, at)
-  await file.close()
+  try {
+    const old = Buffer.alloc(bytes)
+    await file.read(old, 0, bytes, at)
+    const made = change(old)
+    await file.write(made, 0, Math.min(made.length, bytes), at)
+  } finally {
+    await file.close()
+  }
 }
 
+/** The kernel finds nothing to start, and panics. */
+const withoutInitrd: Damage = async (kernel) =>
+  rewrite(kernel, '.initrd', () => randomBytes(65_536))
+
 /** The initrd waits for a root file system that no disk has, as it would without the disk's driver. */
-const withoutRoot: Damage = async (kernel) => {
-  const { at, bytes } = await sectionOf(kernel, '.cmdline')
-  const file = await open(kernel, 'r+')
-  const line = Buffer.alloc(bytes)
-  await file.read(line, 0, bytes, at)
-  const key = 'roothash='
-  const from = line.indexOf(key) + key.length
-  if (from < key.length) throw new Error(`${kernel} names no root file system`)
-  await file.write(randomBytes(16).toString('hex'), at + from)
-  await file.close()
-}
+const withoutRoot: Damage = async (kernel) =>
+  rewrite(kernel, '.cmdline', (old) => {
+    const key = 'roothash='
+    const from = old.indexOf(key) + key.length
+    if (from < key.length) throw new Error(`${kernel} names no root file system`)
+    old.write(randomBytes(16).toString('hex'), from)
+    return old
+  })
+
+/** By what it says there the boot loader sorts. */
+const called =
+  (version: string): Damage =>
+  async (kernel) =>
+    rewrite(kernel, '.osrel', (old) =>
+      Buffer.from(old.toString('latin1').replaceAll(GOOD, version), 'latin1'),
+    )
 
 /** The files of `from` under another version, its kernel damaged. */
 async function relabelled(
@@ -142,7 +157,9 @@ async function relabelled(
     if (!SLOT_FILE.test(name)) continue
     const to = join(half, name.replace(GOOD, version))
     await cp(join(from, name), to)
-    if (name.endsWith('.efi')) await damage?.(to)
+    if (!name.endsWith('.efi')) continue
+    await called(version)(to)
+    await damage?.(to)
   }
   await rename(half, out)
   return out
