@@ -11,7 +11,7 @@ import { ROOT } from '../support/sources.ts'
 import { tempFolder } from '../support/temp.ts'
 import { until } from '../support/until.ts'
 
-const ROOT_BYTES = 12 * 1024 * 1024
+const ROOT_BYTES = 4 * 1024 * 1024
 
 interface Report {
   kind: string
@@ -33,9 +33,10 @@ describe('R19 an update over btlink itself', { skip: missing('/usr/bin/minisign'
     const site = String(published['host'])
     const box = await createTestDaemon(t, {
       bootstrap: [publisher.dhtNode],
-      // Slow enough to be cut in the middle.
+      // Slow enough to be cut in the middle, though the swarm fetches on from the first question.
       config: {
-        swarm: { download_limit: 2 * 1024 * 1024 },
+        btlink: { record_cache: '1s' },
+        swarm: { download_limit: 512 * 1024, lan_exempt: false },
         update: { site, key: signer.keys.publicKey },
       },
     })
@@ -65,7 +66,7 @@ describe('R19 an update over btlink itself', { skip: missing('/usr/bin/minisign'
       const name = (await readdir(parts)).find((one) => one.endsWith('.root.pack.part'))
       return name === undefined ? 0 : (await readFile(join(parts, name))).length
     }
-    await until('a part of it to be there', async () => (await partBytes()) > 100_000)
+    await until('a part of it to be there', async () => (await partBytes()) > 0)
     for (const { pid } of await familyOf(first.pid)) process.kill(pid, 'SIGKILL')
     first.kill('SIGKILL')
     await first.exited
