@@ -1,9 +1,12 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { EMPTY, fromHex, toHex } from '../../base/bytes.ts'
 import type { PublicKey } from '../../base/hashes.ts'
 import { hostOf } from '../../base/names/index.ts'
+import type { KeyStore } from '../../base/ports/store.ts'
 import { createKeyStore } from '../../engines/store/index.ts'
 import { createLog } from '../log-lines.ts'
+import { asOwner } from './as-owner.ts'
 import { table } from './table.ts'
 import { BadUsage, type Verb, type VerbInput, valueOf } from './verb.ts'
 import { huntVanity } from './vanity.ts'
@@ -11,11 +14,16 @@ import { huntVanity } from './vanity.ts'
 const SEED_HEX = /^[0-9a-f]{64}$/i
 const MAX_SECONDS = 86_400
 
-const keysOf = async (input: VerbInput) =>
-  createKeyStore(
-    join(await input.stateDir(), 'keys'),
-    createLog('key', { level: 'warn', format: 'text' }),
-  )
+/** Works on the keys as whoever owns the state: the daemon has to read what root makes. */
+async function withKeys<Result>(
+  input: VerbInput,
+  work: (keys: KeyStore) => Promise<Result>,
+): Promise<Result> {
+  const stateDir = await input.stateDir()
+  const log = createLog('key', { level: 'warn', format: 'text' })
+  const keys = createKeyStore(join(stateDir, 'keys'), log)
+  return existsSync(stateDir) ? asOwner(stateDir, () => work(keys)) : work(keys)
+}
 
 const viewOf = (name: string, publicKey: PublicKey) => ({
   name,
@@ -53,7 +61,7 @@ async function vanity(input: VerbInput): Promise<void> {
     )
   const name = valueOf(input.flags, 'save')
   if (name !== undefined) {
-    const publicKey = await (await keysOf(input)).importSeed(name, found.seed)
+    const publicKey = await withKeys(input, (keys) => keys.importSeed(name, found.seed))
     say(input, name, publicKey)
     return
   }
@@ -64,10 +72,11 @@ async function vanity(input: VerbInput): Promise<void> {
 const parts: Record<string, (input: VerbInput) => Promise<void>> = {
   async new(input) {
     const name = nameOf(input)
-    say(input, name, await (await keysOf(input)).create(name))
+    say(input, name, await withKeys(input, (keys) => keys.create(name)))
   },
   async list(input) {
-    const keys = (await (await keysOf(input)).list()).map((key) => viewOf(key.name, key.publicKey))
+    const listed = await withKeys(input, (keys) => keys.list())
+    const keys = listed.map((key) => viewOf(key.name, key.publicKey))
     const text =
       keys.length === 0
         ? 'no keys yet'
@@ -79,12 +88,12 @@ const parts: Record<string, (input: VerbInput) => Promise<void>> = {
   },
   async show(input) {
     const name = nameOf(input)
-    const publicKey = await (await keysOf(input)).publicKey(name)
+    const publicKey = await withKeys(input, (keys) => keys.publicKey(name))
     if (publicKey === undefined) throw new BadUsage(`there is no key "${name.slice(0, 64)}"`)
     say(input, name, publicKey)
   },
   async export(input) {
-    const seed = toHex(await (await keysOf(input)).exportSeed(nameOf(input)))
+    const seed = toHex(await withKeys(input, (keys) => keys.exportSeed(nameOf(input))))
     if (input.flags['qr'] !== true) {
       input.print(seed, { seed })
       return
@@ -98,7 +107,7 @@ const parts: Record<string, (input: VerbInput) => Promise<void>> = {
     const name = nameOf(input)
     const seed = (input.positionals[2] ?? '').trim()
     if (!SEED_HEX.test(seed)) throw new BadUsage('the seed is 64 hex digits')
-    say(input, name, await (await keysOf(input)).importSeed(name, fromHex(seed)))
+    say(input, name, await withKeys(input, (keys) => keys.importSeed(name, fromHex(seed))))
   },
   vanity,
 }
