@@ -52,6 +52,8 @@ async function inImage(t: Cleanup, script: string, { prepare = ':' } = {}): Prom
 }
 
 const MERGE = 'systemd-sysext refresh 2>&1; systemd-sysext status'
+const DOCTOR =
+  'mkdir /tmp/state; btlinkd doctor --only extensions --state /tmp/state --config /usr/share/btlinkd/btlinkd.yaml'
 
 describe('the extension with ffmpeg', { skip: withoutExtension() }, () => {
   before(async () => {
@@ -63,6 +65,7 @@ describe('the extension with ffmpeg', { skip: withoutExtension() }, () => {
 
   it('is merged by the image, transcodes sound and pictures, and goes without a trace', async (t) => {
     const script = `${MERGE}
+${DOCTOR}
 ffmpeg -hide_banner -version | head -n 1
 cd /tmp
 ffmpeg -v error -f lavfi -i testsrc=d=2:s=320x240 -f lavfi -i sine=d=2 -c:v libx264 -c:a aac one.mp4
@@ -72,6 +75,7 @@ systemd-sysext unmerge
 test -e /usr/bin/ffmpeg || echo gone`
     const told = await inImage(t, script)
     assert.match(told, /^\/usr +btlinkd-ffmpeg-/m)
+    assert.match(told, /^ok +extensions +btlinkd-ffmpeg-/m)
     assert.match(told, /^ffmpeg version \d/m)
     assert.match(told, /^vp9\nopus$/m)
     assert.match(told, /^gone$/m)
@@ -92,6 +96,8 @@ for one in /usr/bin/ffmpeg /usr/bin/ffprobe; do ldd "$one"; done`,
     const same = release('VERSION_ID=13\\nSYSEXT_LEVEL=1\\n')
     assert.match(await inImage(t, MERGE, { prepare: same }), /^\/usr +btlinkd-ffmpeg-/m)
     const raised = release('VERSION_ID=13\\nSYSEXT_LEVEL=2\\n')
-    assert.match(await inImage(t, MERGE, { prepare: raised }), /^\/usr +none/m)
+    const none = await inImage(t, `${MERGE}\n${DOCTOR}`, { prepare: raised })
+    assert.match(none, /^\/usr +none/m)
+    assert.match(none, /^WARNING +extensions +btlinkd-ffmpeg-.* is not in force/m)
   })
 })
