@@ -126,14 +126,41 @@ export async function secondsToDns(machine: Machine): Promise<number> {
   return Number(text) / 1e6
 }
 
-/** Bytes a day that an idle machine writes to its disk, from `seconds` of watching it. */
-export async function idleWritesPerDay(machine: Machine, seconds: number): Promise<number> {
+export interface IdleWrites {
+  bytesPerDay: number
+  /** Who dirtied how much, and which files changed: for people, when it is too much. */
+  by: string
+}
+
+// A process may end meanwhile; kernel threads stand here as well.
+const WRITERS = `for p in /proc/[0-9]*; do
+  w=$(sed -n 's/^write_bytes: //p' $p/io 2>/dev/null)
+  [ "\${w:-0}" = 0 ] || echo "\${p#/proc/}/$(cat $p/comm) $w"
+done`
+
+/** What an idle machine writes to its disk, from `seconds` of watching it. */
+export async function idleWrites(machine: Machine, seconds: number): Promise<IdleWrites> {
   const written = async () => {
     // Kernel documentation, block/stat: the seventh field is sectors of 512 bytes written.
     const text = await ask(machine, 'sync; cat /sys/block/vda/stat')
     return Number(text.split(/\s+/)[6]) * 512
   }
+  const writers = async () => {
+    const lines = (await ask(machine, WRITERS)).split('\n').map((line) => line.split(' '))
+    return new Map(lines.map(([name = '', bytes]): [string, number] => [name, Number(bytes)]))
+  }
+  // A new file system's tables are written once, in the background of its first minutes.
+  await ask(machine, 'while grep -qsx ext4lazyinit /proc/[0-9]*/comm; do sleep 2; done', 600_000)
+  const earlier = await writers()
+  await ask(machine, 'touch /run/idle-since')
   const before = await written()
   await sleep(seconds * 1000)
-  return ((await written()) - before) * (86_400 / seconds)
+  const bytesPerDay = ((await written()) - before) * (86_400 / seconds)
+  const files = await ask(machine, 'find /var -xdev -newer /run/idle-since | head -40')
+  const by = [...(await writers())]
+    .map(([name, bytes]): [string, number] => [name, bytes - (earlier.get(name) ?? 0)])
+    .filter(([, bytes]) => bytes > 0)
+    .sort((a, b) => b[1] - a[1])
+    .map(([name, bytes]) => `${name} ${bytes}`)
+  return { bytesPerDay, by: [...by.slice(0, 10), ...files.split('\n')].join(', ') }
 }
