@@ -18,8 +18,9 @@ const FILE_TIMEOUT_MS = 180_000
 // Those that build and boot whole machines.
 const MACHINE_TIMEOUT_MS = 600_000
 const CONCURRENCY = 2
-// Network namespaces, Chromium, other clients and whole daemons disturb each other's timing.
-const SERIAL = /^test\/(netns|integration)\/|(interop|chromium|firefox|browser|clients)[^/]*$/
+// Network namespaces, browsers, other clients and whole daemons wait more than they work; beside what
+// works all the time their patience would not do.
+const DAEMONS = /^test\/(netns|integration)\/|(interop|chromium|firefox|browser|clients)[^/]*$/
 
 // What builds, boots and cuts off machines of its own.
 const MACHINES = /^test\/appliance\//
@@ -78,14 +79,14 @@ function testFiles(word) {
 }
 
 /** Runs test files; resolves to the counts of node:test's closing lines. */
-async function test(name, files, { concurrency, timeoutMs = FILE_TIMEOUT_MS }) {
+async function test(name, files, timeoutMs = FILE_TIMEOUT_MS) {
   if (files.length === 0) return { name, ok: true, counts: {} }
-  stdout.write(`\n== ${name}: ${files.length} files, ${concurrency} at a time\n`)
+  stdout.write(`\n== ${name}: ${files.length} files, ${CONCURRENCY} at a time\n`)
   const since = Date.now()
   const args = [
     '--test',
     '--test-reporter=spec',
-    `--test-concurrency=${concurrency}`,
+    `--test-concurrency=${CONCURRENCY}`,
     `--test-timeout=${timeoutMs}`,
     ...files,
   ]
@@ -105,12 +106,11 @@ if (!flags.includes('--checks')) {
   const files = testFiles(word)
   if (files.length === 0) results.push({ name: `tests named "${word}"`, ok: false })
   const machines = files.filter((file) => MACHINES.test(file))
-  const serial = files.filter((file) => SERIAL.test(file) && !MACHINES.test(file))
-  const parallel = files.filter((file) => !SERIAL.test(file) && !MACHINES.test(file))
-  results.push(await test('tests', parallel, { concurrency: CONCURRENCY }))
-  results.push(await test('tests of whole daemons', serial, { concurrency: 1 }))
-  const machine = { concurrency: CONCURRENCY, timeoutMs: MACHINE_TIMEOUT_MS }
-  results.push(await test('tests of whole machines', machines, machine))
+  const daemons = files.filter((file) => DAEMONS.test(file) && !MACHINES.test(file))
+  const others = files.filter((file) => !DAEMONS.test(file) && !MACHINES.test(file))
+  results.push(await test('tests', others))
+  results.push(await test('tests of whole daemons', daemons))
+  results.push(await test('tests of whole machines', machines, MACHINE_TIMEOUT_MS))
 }
 
 const failed = results.filter((result) => !result.ok)
