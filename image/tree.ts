@@ -68,7 +68,9 @@ async function makeTreeIn(build: string, tools: string, options: TreeOptions): P
   const work = join(build, facts.flavour)
   const space = join(build, 'space')
   await rm(made, { recursive: true, force: true })
-  for (const folder of [work, space, made, join(CACHE, 'mkosi'), join(CACHE, 'packages')]) {
+  // Two images of one architecture would take each other's kept base away.
+  const kept = join(CACHE, 'mkosi', ...facts.profiles)
+  for (const folder of [work, space, made, kept, join(CACHE, 'packages')]) {
     await mkdir(folder, { recursive: true })
   }
   await cp(join(ROOT, 'image', 'mkosi'), work, { recursive: true, verbatimSymlinks: true })
@@ -97,7 +99,7 @@ async function makeTreeIn(build: string, tools: string, options: TreeOptions): P
     'image-version': version,
     output: `btlinkd_${version}`,
     'output-directory': made,
-    'cache-directory': join(CACHE, 'mkosi'),
+    'cache-directory': kept,
     'package-cache-dir': join(CACHE, 'packages'),
     'workspace-directory': space,
     'package-directory': join(work, 'mkosi.packages'),
