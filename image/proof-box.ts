@@ -109,72 +109,89 @@ async function openBox(
   }
 }
 
-/** A disk with the first image started, judged and turned off, and things on it that have to stay. */
-async function firstDisk(shop: Workshop, port: number): Promise<string> {
+/** Things that have to stay, written and summed. */
+async function leaveThings({ machine: box }: ProofBox): Promise<number> {
+  const { code, text } = await box.shell(
+    `cd /var/lib/btlinkd && mkdir -p proof && head -c 8M /dev/urandom > proof/blob && { ${KEPT}; } | xargs sha256sum > ${SUMS} && sync && cat ${SUMS}`,
+  )
+  if (code !== 0) throw new Error(text)
+  return text.trim().split('\n').length
+}
+
+const copyDisk = async (from: string, to: string) => {
+  await rm(to, { force: true })
+  await output('/usr/bin/cp', ['--sparse=always', from, to], { timeoutMs: 120_000 })
+}
+
+/** Boxes to run cases on, one after the other. */
+export interface Boxes {
+  /**
+   * A box that is up on the first version.
+   * @param isFresh only flashed: nothing was ever installed on it
+   */
+  get(isFresh: boolean): Promise<ProofBox>
+  /** After a case that did not end as it should: the next one gets another. */
+  drop(): Promise<void>
+}
+
+/** @param port of the channel, on loopback */
+export function openBoxes(cleanup: Cleanup, shop: Workshop, port: number): Boxes {
   const { work, first, say } = shop
-  const disk = join(work, 'first.img')
-  if (existsSync(disk)) return disk
-  const image = (await readdir(first)).find((name) => name.endsWith('.img'))
-  if (image === undefined) throw new Error(`${first} has no image`)
-  const half = `${disk}.half`
-  await flash(join(first, image), half)
-  await using(async (cleanup) => {
-    const folder = await emptied(join(work, 'machine'))
-    const box = await openBox(cleanup, { disk: half, folder, port })
-    await box.machine.start()
-    const { version, seconds, starts } = await box.settled(0)
-    say(`${version} is up ${seconds.toFixed(0)} s after it was turned on, ${starts} start`)
-    const done = await box.machine.shell(
-      `cd /var/lib/btlinkd && mkdir -p proof && head -c 8M /dev/urandom > proof/blob && { ${KEPT}; } | xargs sha256sum > ${SUMS} && sync && cat ${SUMS}`,
-    )
-    if (done.code !== 0) throw new Error(done.text)
-    say(`has to stay: ${done.text.trim().split('\n').length} files`)
-    await box.machine.powerOff(180_000)
-    await keepConsole(shop, 'first', box)
-  })
-  await rename(half, disk)
-  return disk
-}
+  const kept = join(work, 'first.img')
+  const disk = join(work, 'disk.img')
+  let now: { box: ProofBox; end: () => Promise<void> } | undefined
 
-async function emptied(folder: string): Promise<string> {
-  await rm(folder, { recursive: true, force: true })
-  return folder
-}
-
-const keepConsole = async ({ work }: Workshop, name: string, { machine: box }: ProofBox) =>
-  writeFile(join(work, `console-${name}.txt`), box.console())
-
-async function using(work: (cleanup: Cleanup) => Promise<void>): Promise<void> {
-  const undo: (() => void | Promise<void>)[] = []
-  try {
-    await work({ after: (fn) => void undo.push(fn) })
-  } finally {
-    for (const step of undo.toReversed()) await step()
-  }
-}
-
-/** Runs `work` with a box that is up on the first version, on a disk of its own. */
-export async function withBox(
-  shop: Workshop,
-  name: string,
-  port: number,
-  work: (box: ProofBox) => Promise<void>,
-): Promise<void> {
-  const from = await firstDisk(shop, port)
-  const disk = join(shop.work, 'disk.img')
-  await rm(disk, { force: true })
-  await output('/usr/bin/cp', ['--sparse=always', from, disk], { timeoutMs: 120_000 })
-  await using(async (cleanup) => {
-    const folder = await emptied(join(shop.work, 'machine'))
-    const box = await openBox(cleanup, { disk, folder, port })
-    try {
-      await box.machine.start()
-      await box.settled(0)
-      await work(box)
-    } finally {
-      await keepConsole(shop, name, box)
-      await box.machine.cut()
+  async function open(): Promise<{ box: ProofBox; end: () => Promise<void> }> {
+    const folder = join(work, 'machine')
+    await rm(folder, { recursive: true, force: true })
+    const undo: (() => void | Promise<void>)[] = []
+    const box = await openBox({ after: (fn) => void undo.push(fn) }, { disk, folder, port })
+    // As it comes: whoever waits wants to read it.
+    const write = async () => writeFile(join(work, 'console.txt'), box.machine.console())
+    const timer = setInterval(() => void write(), 5000)
+    const end = async () => {
+      clearInterval(timer)
+      await write()
+      for (const step of undo.toReversed()) await step()
     }
-  })
-  await rm(disk, { force: true })
+    return { box, end }
+  }
+
+  async function flashed(): Promise<void> {
+    const image = (await readdir(first)).find((name) => name.endsWith('.img'))
+    if (image === undefined) throw new Error(`${first} has no image`)
+    await flash(join(first, image), disk)
+  }
+
+  async function drop(): Promise<void> {
+    const { end } = now ?? {}
+    now = undefined
+    await end?.()
+    await rm(disk, { force: true })
+  }
+
+  cleanup.after(drop)
+  return {
+    drop,
+    async get(isFresh) {
+      if (now && !isFresh) return now.box
+      await drop()
+      const isFirst = !existsSync(kept)
+      await (isFirst ? flashed() : copyDisk(kept, disk))
+      now = await open()
+      const { box } = now
+      await box.machine.start()
+      const { version, seconds } = await box.settled(0)
+      say(`${version} is up ${seconds.toFixed(0)} s after it was turned on`)
+      if (isFirst) {
+        say(`${await leaveThings(box)} files have to stay`)
+        // As if its power went here, but that it goes on.
+        await box.machine.monitor('stop')
+        await copyDisk(disk, `${kept}.half`)
+        await box.machine.monitor('cont')
+        await rename(`${kept}.half`, kept)
+      }
+      return box
+    },
+  }
 }

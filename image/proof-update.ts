@@ -1,7 +1,8 @@
 /**
  * `npm run proof:update -- [--in DIR] [--work DIR] [--only CASE,CASE] [--prepare]`: the update matrix on the
- * whole image in QEMU. Each case begins with a flashed box that runs 0.1.0, and has to end on a version that
- * works, within three starts, with its data. `--prepare` makes the releases, and starts no machine.
+ * whole image in QEMU. Each case begins with a box that runs 0.1.0, flashed or that of the case before, and
+ * has to end on a version that works, within three starts, with its data. `--prepare` makes the releases,
+ * and starts no machine.
  */
 import { readdirSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
@@ -9,9 +10,10 @@ import { argv, exit, stderr, stdout } from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { messageOf } from '../src/base/errors.ts'
 import type { Cleanup } from '../test/support/temp.ts'
 import { developmentKeys } from './keys.ts'
-import { MAX_STARTS, type ProofBox, type Settled, withBox } from './proof-box.ts'
+import { MAX_STARTS, openBoxes, type ProofBox, type Settled } from './proof-box.ts'
 import {
   channel,
   GOOD,
@@ -160,6 +162,8 @@ async function isScheduled(box: ProofBox, { epoch, clock }: Minute): Promise<voi
 interface Case {
   about: string
   needs: readonly ReleaseName[]
+  /** Its box has to be one on which nothing was ever installed. */
+  isFresh?: boolean
   run: (box: ProofBox) => Promise<void>
 }
 
@@ -175,7 +179,8 @@ const CASES: Record<string, Case> = {
       await box.machine.shell('dd if=/dev/zero of=/boot/holiday.jpg bs=1M count=600; sync')
       await refuses(box, 'good', /boot partition .* free/)
       await box.machine.shell('rm /boot/holiday.jpg; sync')
-      await ends(box, 'refused', RUNS, await startsAnew(box))
+      const damage = await box.damage()
+      check('refused: data is there', damage === undefined, damage ?? 'all sums are as before')
     },
   },
   good: {
@@ -195,13 +200,9 @@ const CASES: Record<string, Case> = {
     run: async (box) => fallsBack(box, 'daemon'),
   },
   kernel: {
-    about: 'a version whose kernel panics; another one takes its place',
+    about: 'a version whose kernel panics',
     needs: ['kernel'],
-    run: async (box) => {
-      await fallsBack(box, 'kernel')
-      await installs(box, 'good')
-      await ends(box, 'after a bad version', GOOD, await startsAnew(box))
-    },
+    run: async (box) => fallsBack(box, 'kernel'),
   },
   stuck: {
     about: 'a version whose initrd does not find its root',
@@ -211,6 +212,7 @@ const CASES: Record<string, Case> = {
   'cut-unpack': {
     about: 'the power goes while the files are made from packs',
     needs: ['good'],
+    isFresh: true,
     run: async (box) =>
       cut(
         box,
@@ -221,6 +223,7 @@ const CASES: Record<string, Case> = {
   'cut-slot': {
     about: 'the power goes while the slot is written',
     needs: ['good'],
+    isFresh: true,
     // stat: the seventh number is sectors written (Documentation/block/stat).
     run: async (box) =>
       cut(
@@ -232,12 +235,14 @@ const CASES: Record<string, Case> = {
   'cut-kernel': {
     about: 'the power goes while the kernel is written to the boot partition',
     needs: ['good'],
+    isFresh: true,
     run: async (box) =>
       cut(box, 'while writing the kernel', "ls -A /boot/EFI/Linux | grep -q '^\\.#'"),
   },
   night: {
     about: 'asked for by the daemon’s user, installed by root’s unit, started anew by night',
     needs: ['good'],
+    isFresh: true,
     run: async (box) => {
       const { machine } = box
       const late = await minuteIn(box, 3 * 3600)
@@ -248,7 +253,7 @@ const CASES: Record<string, Case> = {
       await asksUnprivileged(box)
       await isScheduled(box, late)
       await machine.shell('shutdown -c')
-      const soon = await minuteIn(box, 180)
+      const soon = await minuteIn(box, 150)
       await configure(box, `${soon.clock}-${end.clock}`)
       const mark = machine.mark()
       await asksUnprivileged(box)
@@ -263,6 +268,7 @@ const CASES: Record<string, Case> = {
   timer: {
     about: 'nobody asks: the timer looks, fetches, installs and starts anew within the night',
     needs: ['good'],
+    isFresh: true,
     run: async (box) => {
       const { machine } = box
       await configure(box, '00:00-00:00')
@@ -316,17 +322,19 @@ try {
   const wanted = new Set(names.flatMap((name) => CASES[name]?.needs ?? []))
   for (const name of RELEASES) if (wanted.has(name)) await makeRelease(shop, name)
   const port = await channel(cleanup, join(shop.work, 'site'))
+  const boxes = openBoxes(cleanup, shop, port)
   for (const name of values.prepare ? [] : names) {
-    const { about, run } = CASES[name] ?? {}
+    const { about, isFresh, run } = CASES[name] ?? {}
     if (!run) continue
     say(`== ${name}: ${about}`)
-    await withBox(shop, name, port, run).catch((error: unknown) =>
-      check(
-        `${name}: runs to its end`,
-        false,
-        error instanceof Error ? error.message : String(error),
-      ),
-    )
+    const before = failures
+    try {
+      await run(await boxes.get(isFresh ?? false))
+    } catch (error) {
+      check(`${name}: runs to its end`, false, messageOf(error))
+    }
+    // What goes on with a box begins with one that is well, on the first version.
+    if (failures > before || isFresh === true) await boxes.drop()
   }
 } finally {
   for (const step of undo.toReversed()) await step()
