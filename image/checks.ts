@@ -34,10 +34,13 @@ async function ask(machine: Machine, command: string, timeoutMs?: number): Promi
   return text.trim()
 }
 
-/** Waits until systemd has nothing left to start; gives the units that failed, each on a line. */
+const FAILED = `systemctl --failed --plain --no-legend | while read -r unit rest; do
+  echo "$unit $rest"; journalctl -b -u "$unit" -n 8 --no-pager -o cat; done`
+
+/** Waits until systemd has nothing left to start; gives the units that failed, with what they said. */
 export async function settled(machine: Machine, timeoutMs = 300_000): Promise<string> {
   await machine.shell('systemctl is-system-running --wait', timeoutMs)
-  return ask(machine, 'systemctl --failed --plain --no-legend')
+  return ask(machine, FAILED)
 }
 
 /** The machine starts again by what `restart` does, or is started where that turns it off; settled, as above. */
@@ -64,8 +67,23 @@ export function orderingCycles(machine: Machine): Promise<string> {
   return ask(machine, 'journalctl -b --no-pager -o cat | grep -i "ordering cycle" || :')
 }
 
-/** `tcp 80` for each port that listens on other than loopback, without resolvers' own questions. */
+/**
+ * `tcp 80` for each port that listens on other than loopback. A port that something is asked from is another
+ * one each time, and gone with the answer: those of the kernel's own choice have to be there at a second look.
+ */
 export async function sockets(machine: Machine): Promise<string[]> {
+  const first = await socketsNow(machine)
+  const isTransient = (socket: string) => {
+    const [protocol, port] = socket.split(' ')
+    return protocol === 'udp' && Number(port) >= 32_768
+  }
+  if (!first.some(isTransient)) return first
+  await sleep(30_000)
+  const second = await socketsNow(machine)
+  return second.filter((socket) => !isTransient(socket) || first.includes(socket))
+}
+
+async function socketsNow(machine: Machine): Promise<string[]> {
   const text = await ask(machine, 'ss -Hlntup')
   const found = new Set<string>()
   for (const line of text.split('\n')) {
