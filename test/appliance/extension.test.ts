@@ -4,13 +4,14 @@
  */
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { cp, mkdir, readdir, readlink, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { arch, env, execPath } from 'node:process'
 import { before, describe, it } from 'node:test'
+import { bootRoot } from '../support/debian-root.ts'
 import { missing, output } from '../support/processes.ts'
 import { ROOT } from '../support/sources.ts'
-import { type Cleanup, tempFolder } from '../support/temp.ts'
+import { type Cleanup, finallyDo, tempFolder } from '../support/temp.ts'
 
 const UNSHARE = '/usr/bin/unshare'
 const folder = resolve(env['BTL_IMAGE'] ?? join(ROOT, 'image/out/none'))
@@ -40,13 +41,17 @@ sh -euc "$4"
 exec chroot . sh -euc "$5"
 `
 
-/** Runs a script in the image's root, of which nothing stays, with the extension where it belongs. */
-async function inImage(t: Cleanup, script: string, { prepare = ':' } = {}): Promise<string> {
+/** The root slot of the image, and the extension. */
+async function builtFiles(): Promise<[slot: string, raw: string]> {
   const names = await readdir(folder)
   const slot = names.find((name) => /^btlinkd_.*\.root\.[0-9a-f]+\.raw$/.test(name)) ?? ''
   const raw = names.find((name) => /^btlinkd-ffmpeg-.*\.raw$/.test(name)) ?? ''
-  const own = await tempFolder(t, 'btl-extension')
-  const files = [join(folder, slot), join(folder, raw), own]
+  return [join(folder, slot), join(folder, raw)]
+}
+
+/** Runs a script in the image's root, of which nothing stays, with the extension where it belongs. */
+async function inImage(t: Cleanup, script: string, { prepare = ':' } = {}): Promise<string> {
+  const files = [...(await builtFiles()), await tempFolder(t, 'btl-extension')]
   const alone = ['--mount', '--propagation', 'private', '/bin/sh', '-c', MACHINE, 'machine']
   return output(UNSHARE, [...alone, ...files, prepare, script])
 }
@@ -92,6 +97,39 @@ test -e /usr/bin/ffmpeg || echo gone`
     assert.match(told, /^ffmpeg version \d/m)
     assert.match(told, /^vp9\nopus$/m)
     assert.match(told, /^gone$/m)
+  })
+
+  it('is there after a start, by the unit that the image has enabled', async (t) => {
+    const why = (await ofOthers()) || missing('/usr/bin/systemd-nspawn')
+    if (why !== false) return t.skip(why)
+    const [slot, raw] = await builtFiles()
+    const own = await tempFolder(t, 'btl-extension')
+    const [low, upper, work, root] = ['low', 'upper', 'work', 'root'].map((one) => join(own, one))
+    for (const one of [low, upper, work, root]) await mkdir(one ?? '')
+    const mount = async (to = '', ...args: string[]) => {
+      await output('/usr/bin/mount', [...args, to])
+      finallyDo(t, () => output('/usr/bin/umount', ['-R', '-l', to]).then(() => undefined))
+    }
+    await mount(low, '-o', 'loop,ro', '-t', 'erofs', slot)
+    const layers = `lowerdir=${low},upperdir=${upper},workdir=${work}`
+    await mount(root, '-t', 'overlay', 'overlay', '-o', layers)
+    const inside = (path: string) => join(root ?? '', path)
+    const wish = inside('etc/systemd/system/sysinit.target.wants/systemd-sysext.service')
+    assert.match(await readlink(wish), /systemd-sysext\.service$/)
+    await mkdir(inside('var/lib/extensions'), { recursive: true })
+    await cp(raw, inside('var/lib/extensions/btlinkd-ffmpeg.raw'))
+    await writeFile(inside('etc/fstab'), '')
+    // No disk and no network is here that the rest of the image could start with.
+    const target = '[Unit]\nDefaultDependencies=no\nRequires=systemd-sysext.service\n'
+    await writeFile(inside('etc/systemd/system/default.target'), target)
+    const loops = (await readdir('/dev')).filter((name) => /^loop(-control|\d+)$/.test(name))
+    const box = await bootRoot(
+      t,
+      root ?? '',
+      loops.map((name) => `--bind=/dev/${name}`),
+    )
+    assert.match(await box.sh('systemd-sysext status'), /^\/usr +btlinkd-ffmpeg /m)
+    assert.match(await box.sh('ffmpeg -hide_banner -version'), /^ffmpeg version/)
   })
 
   it('finds every library it may ask for, in itself or in the base, and runs', async (t) => {
