@@ -4,13 +4,14 @@
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { argv, exit, stderr, stdout } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
-import { machine, type MachineOptions } from '../test/support/machine.ts'
+import { putOnCard } from '../test/support/image.ts'
+import { type Machine, machine, type MachineOptions } from '../test/support/machine.ts'
 import type { Cleanup } from '../test/support/temp.ts'
 import {
   BARS,
@@ -23,6 +24,7 @@ import {
   settled,
   sharedSecrets,
   sockets,
+  startedAnew,
 } from './checks.ts'
 import { flavourNamed } from './flavours.ts'
 import { piProblems, piStages } from './pi-card.ts'
@@ -57,10 +59,12 @@ if (!existsSync(image)) {
   exit(1)
 }
 
+const since = Date.now()
 let failures = 0
 function check(what: string, ok: boolean, detail: string): void {
   if (!ok) failures++
-  stdout.write(`${ok ? 'ok  ' : 'FAIL'} ${what}: ${detail}\n`)
+  const seconds = ((Date.now() - since) / 1000).toFixed(0).padStart(5)
+  stdout.write(`${seconds} s  ${ok ? 'ok  ' : 'FAIL'} ${what}: ${detail}\n`)
 }
 
 const undo: (() => void | Promise<void>)[] = []
@@ -134,6 +138,7 @@ async function bootOfOthers(): Promise<void> {
   const ratio = ours / without
   const seconds = `${ours.toFixed(1)} s, ${without.toFixed(1)} s without our roles: ${ratio.toFixed(2)}`
   check('start to DNS', ratio <= BARS.bootRatio, seconds)
+  await resetTwice(first, mine)
   const second = await fresh('second')
   await second.start()
   await settled(second)
@@ -143,7 +148,37 @@ async function bootOfOthers(): Promise<void> {
   await second.cut()
 }
 
-const since = Date.now()
+/** Both ways to a factory reset, docs/image.md: a file on the card, and the verb on the running box. */
+async function resetTwice(box: Machine, before: Record<string, string>): Promise<void> {
+  const runs = async () => (await box.shell('. /etc/os-release; echo $IMAGE_VERSION')).text.trim()
+  let former = before
+  const isAsNew = async (how: string, failed: string) => {
+    check(`no unit fails after a reset by ${how}`, failed === '', failed || 'none')
+    const now = await secrets(box)
+    const kept = sharedSecrets(former, now)
+    check(`a reset by ${how} keeps no secret`, kept.length === 0, kept.join(', ') || 'none')
+    const stays = await runs()
+    check('the version stays', stays === version, stays)
+    const left = await box.shell('ls /boot/btlinkd-factory-reset')
+    check('it is done once', left.code !== 0, left.text.trim())
+    const dns = await box.shell('btlinkd dns query btlink A')
+    check(
+      'it answers again',
+      dns.code === 0 && /\sA\s/.test(dns.text),
+      dns.text.split('\n')[0] ?? '',
+    )
+    former = now
+  }
+  const marker = join(folder, 'btlinkd-factory-reset')
+  await writeFile(marker, '')
+  await putOnCard(join(folder, 'first.img'), [marker])
+  await box.start()
+  await isAsNew('a file on the card', await settled(box))
+  const reset = () => box.shell('btlinkd reset --factory --stop --yes').catch(() => undefined)
+  await isAsNew('btlinkd reset --factory', await startedAnew(box, reset))
+  await box.cut()
+}
+
 try {
   const { size } = await stat(image)
   check('size as written', size <= BARS.writtenBytes, `${(size / 1e6).toFixed(0)} MB`)
