@@ -1,5 +1,5 @@
 /** A restore or reset that was decided and cut short is carried through before anything looks at the state. */
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { declareError } from '../base/errors.ts'
 import { createRunFolder } from './run-folder.ts'
@@ -23,10 +23,12 @@ export function requireSettled(stateDir: string): void {
 
 /**
  * @returns whether something was carried through: the configuration may be another one now
- * @throws BTL_ERR_BACKUP_UNFINISHED
+ * @throws BTL_ERR_BACKUP_UNFINISHED, NotSettled
  */
 export async function settle(stateDir: string): Promise<boolean> {
   if (!isPending(stateDir)) return false
+  // Root carries out no plan of another user: the verb knows what such a plan may name.
+  if (process.geteuid?.() === 0 && statSync(stateDir).uid !== 0) throw new NotSettled(stateDir)
   const { finishSwap } = await import('../services/backup/index.ts')
   const lock = createRunFolder(stateDir, 'swap', WAIT_MS)
   await lock.start(AbortSignal.timeout(2 * WAIT_MS))

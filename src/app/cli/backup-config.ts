@@ -1,4 +1,5 @@
 /** The configuration file in a backup: read when one is made, laid ready when one is restored. */
+import { constants } from 'node:fs'
 import { copyFile, open, readFile, rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { messageOf } from '../../base/errors.ts'
@@ -64,7 +65,7 @@ export async function stageConfig(
     }
     const why = await objection(fresh, config)
     if (why === undefined) {
-      await copyFile(file, join(formerFolder, 'btlinkd.yaml'))
+      await copyFile(file, join(formerFolder, 'btlinkd.yaml'), constants.COPYFILE_EXCL)
       return { from: fresh, to: file }
     }
     await rm(fresh, { force: true })

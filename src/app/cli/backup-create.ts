@@ -30,17 +30,25 @@ interface Box {
   config: BoxConfig
 }
 
-type Work = (database: string | undefined) => Promise<void>
+type Work = (database: string | undefined, signal: AbortSignal) => Promise<void>
+
+const NEVER = new AbortController().signal
 
 const isThere = async (path: string): Promise<boolean> =>
   (await stat(path).catch(() => undefined)) !== undefined
 
 /** Nobody else is at it: what the last daemon left is read, and put right where it has to be. */
-async function withOwnCopy({ stateDir, paths, config }: Box, work: Work): Promise<void> {
+async function withOwnCopy(
+  { stateDir, paths, config }: Box,
+  asRoot: (work: () => Promise<void>) => Promise<void>,
+  work: Work,
+  signal: AbortSignal,
+): Promise<void> {
   requireSettled(stateDir)
-  await dropUndecided(stateDir)
+  const places = { database: paths.database, config: config.file }
+  await dropUndecided(stateDir, places, asRoot)
   if (!(await isThere(paths.database)) && !(await isThere(`${paths.database}.snapshot`))) {
-    return work(undefined)
+    return work(undefined, signal)
   }
   const store = createStore(
     { log: createLog('backup', { level: 'warn', format: 'text' }) },
@@ -48,7 +56,7 @@ async function withOwnCopy({ stateDir, paths, config }: Box, work: Work): Promis
   )
   await store.start(AbortSignal.timeout(60_000))
   try {
-    await work(await store.snapshot())
+    await work(await store.snapshot(), signal)
   } finally {
     await store.stop()
   }
@@ -59,20 +67,22 @@ async function withCopy(box: Box, work: Work): Promise<void> {
   const { stateDir, paths } = box
   try {
     const { file } = await ask<{ file: string }>(stateDir, 'POST', '/api/backup/snapshot')
-    return await asOwner(stateDir, () => work(file))
+    return await asOwner(stateDir, () => work(file, NEVER))
   } catch (error) {
     if (!(error instanceof NotRunning)) throw error
   }
   await requireFolder(stateDir)
   if (!(await isRunning(stateDir))) {
     return asOwner(stateDir, (asRoot) =>
-      withBoxAtRest({ stateDir, mayStop: false, asRoot }, () => withOwnCopy(box, work)),
+      withBoxAtRest({ stateDir, mayStop: false, asRoot }, (signal) =>
+        withOwnCopy(box, asRoot, work, signal),
+      ),
     )
   }
   if (await isThere(paths.database)) {
     throw new Refused(`the btlinkd on ${stateDir} takes no commands: stop it first`)
   }
-  return asOwner(stateDir, () => work(undefined))
+  return asOwner(stateDir, () => work(undefined, NEVER))
 }
 
 /** Newest versions of the sites of this box. */
@@ -112,7 +122,7 @@ export async function createBackup(input: VerbInput): Promise<void> {
   const out = await createBackupFile(file)
   let size = 0
   try {
-    await withCopy({ stateDir, paths, config }, async (database) => {
+    await withCopy({ stateDir, paths, config }, async (database, signal) => {
       const wanted = input.flags['include-sites'] === true && database !== undefined
       const stream = packBox(
         {
@@ -125,7 +135,7 @@ export async function createBackup(input: VerbInput): Promise<void> {
           passphrase,
         },
         report,
-        new AbortController().signal,
+        signal,
       )
       for await (const piece of stream) {
         size += piece.length

@@ -35,7 +35,12 @@ export async function verify(input: VerbInput): Promise<void> {
 }
 
 /** Keys that only this box has are worth a question: a lost key is a lost site. */
-async function approve(input: VerbInput, contents: Contents, losses: Losses): Promise<void> {
+async function approve(
+  input: VerbInput,
+  contents: Contents,
+  losses: Losses,
+  signal: AbortSignal,
+): Promise<void> {
   const warnings: string[] = []
   if (losses.keys.length > 0) {
     warnings.push(
@@ -44,7 +49,7 @@ async function approve(input: VerbInput, contents: Contents, losses: Losses): Pr
   }
   if (contents.databaseBytes === 0)
     warnings.push('The backup has no database: its sites will be unknown.')
-  if (warnings.length > 0) await confirm(input.flags, warnings.join(' '))
+  if (warnings.length > 0) await confirm(input.flags, warnings.join(' '), signal)
 }
 
 export async function restore(input: VerbInput): Promise<void> {
@@ -58,15 +63,16 @@ export async function restore(input: VerbInput): Promise<void> {
     const places = { ...storage, stateDir }
     let keptConfig: string | undefined
     const done = await asOwner(stateDir, (asRoot) =>
-      withBoxAtRest({ stateDir, mayStop: input.flags['stop'] === true, asRoot }, () =>
+      withBoxAtRest({ stateDir, mayStop: input.flags['stop'] === true, asRoot }, (signal) =>
         restoreBox(
           { databases: createDatabaseFiles(), content: createContent(places) },
           {
             stateDir,
             database: storePaths(places).database,
+            config: here.file,
             open: file.read,
             passphrase,
-            approve: (contents, losses) => approve(input, contents, losses),
+            approve: (contents, losses) => approve(input, contents, losses, signal),
             stageConfig: async (text, former) => {
               const staged = await asRoot(() => stageConfig(text, here, former))
               if (typeof staged !== 'string') return staged
@@ -75,7 +81,7 @@ export async function restore(input: VerbInput): Promise<void> {
             },
             finish: (work) => asRoot(work),
           },
-          NEVER,
+          signal,
         ),
       ),
     )
@@ -105,9 +111,11 @@ export async function restore(input: VerbInput): Promise<void> {
 export async function resume(input: VerbInput): Promise<void> {
   const stateDir = await input.stateDir()
   await requireFolder(stateDir)
+  const { config, file } = await readBoxConfig(input.flags)
+  const places = { database: storePaths({ ...config.storage, stateDir }).database, config: file }
   const done = await asOwner(stateDir, (asRoot) =>
     withBoxAtRest({ stateDir, mayStop: input.flags['stop'] === true, asRoot }, () =>
-      asRoot(() => finishSwap(stateDir)),
+      asRoot(() => finishSwap(stateDir, places)),
     ),
   )
   input.print(done ? 'what was cut short is done' : 'nothing was cut short', { done })

@@ -24,9 +24,16 @@ async function systemctl(...args: string[]): Promise<boolean> {
   }
 }
 
-/** @returns whether it has to be started again */
-async function stopDaemon(stateDir: string, mayStop: boolean): Promise<boolean> {
-  if (!(await isRunning(stateDir))) return false
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** @param stopping told before it is stopped */
+async function stopDaemon(
+  stateDir: string,
+  mayStop: boolean,
+  stopping: () => void,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!(await isRunning(stateDir))) return
   const isUnit = mayStop && (await systemctl('is-active', '--quiet', TARGET))
   if (!isUnit) {
     const how = mayStop
@@ -34,13 +41,13 @@ async function stopDaemon(stateDir: string, mayStop: boolean): Promise<boolean> 
       : 'stop it first, or say --stop where systemd runs it'
     throw new Refused(`a btlinkd runs on ${stateDir}: ${how}`)
   }
+  stopping()
   await systemctl('stop', TARGET)
   const until = performance.now() + STOP_MS
   while (await isRunning(stateDir)) {
     if (performance.now() > until) throw new Refused(`${TARGET} does not stop`)
-    await sleep(LOOK_MS)
+    await sleep(LOOK_MS, undefined, { signal })
   }
-  return true
 }
 
 /** @throws where there is no such folder */
@@ -57,26 +64,46 @@ export interface Rest {
   asRoot: <Result>(work: () => Promise<Result>) => Promise<Result>
 }
 
+/**
+ * A house must not be left without its daemon because somebody closed the terminal: signals end `work`
+ * by its signal, and what was stopped is started in any case.
+ */
 export async function withBoxAtRest<Result>(
   { stateDir, mayStop, asRoot }: Rest,
-  work: () => Promise<Result>,
+  work: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
-  const wasStopped = await asRoot(() => stopDaemon(stateDir, mayStop))
+  const given = new AbortController()
+  const { signal } = given
+  const giveUp = () => given.abort(new Refused('given up'))
+  for (const name of SIGNALS) process.on(name, giveUp)
+  // A terminal that is gone takes no words, which must not end us before the end.
+  const streams = [process.stdout, process.stderr]
+  for (const stream of streams) stream.on('error', giveUp)
+  let wasStopped = false
+  const stopping = () => void (wasStopped = true)
   const held: { stop(): Promise<void> }[] = []
   const release = async () => {
     for (let lock = held.pop(); lock; lock = held.pop()) await lock.stop()
   }
   try {
+    await asRoot(() => stopDaemon(stateDir, mayStop, stopping, signal))
     for (const role of LOCKS) {
       const lock = createRunFolder(stateDir, role, 0)
       held.push(lock)
       await lock.start(AbortSignal.timeout(STOP_MS))
     }
-    return await work()
+    signal.throwIfAborted()
+    return await work(signal)
+  } catch (error) {
+    throw error instanceof Error && error.name === 'AbortError' && signal.aborted
+      ? signal.reason
+      : error
   } finally {
     await release()
     if (wasStopped && !(await asRoot(() => systemctl('start', TARGET)))) {
       process.stderr.write(`${TARGET} was stopped and does not start: look at journalctl\n`)
     }
+    for (const name of SIGNALS) process.off(name, giveUp)
+    for (const stream of streams) stream.off('error', giveUp)
   }
 }

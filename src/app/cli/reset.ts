@@ -11,7 +11,6 @@ import { readBoxConfig } from './backup-config.ts'
 import { requireFolder, withBoxAtRest } from './box-at-rest.ts'
 import { BadUsage, type Verb, type VerbInput } from './verb.ts'
 
-const NEVER = new AbortController().signal
 /** A unit of the image looks at it, and starts again: the partition is emptied before anything has it mounted. */
 const FLAG = '/var/lib/btlinkd-update/factory-reset'
 const OS_RELEASE = '/etc/os-release'
@@ -21,11 +20,11 @@ const isImage = async (): Promise<boolean> =>
 
 async function boxOf(input: VerbInput) {
   const stateDir = await input.stateDir()
-  const { config } = await readBoxConfig(input.flags)
+  const { config, file } = await readBoxConfig(input.flags)
   await requireFolder(stateDir)
   const places = { ...config.storage, stateDir }
   const layout = storePaths(places)
-  const box = { stateDir, database: layout.database, layout }
+  const box = { stateDir, database: layout.database, layout, config: file }
   return { box, content: createContent(places), tld: config.btlink.tld }
 }
 
@@ -35,9 +34,9 @@ async function soft(input: VerbInput): Promise<void> {
   await confirm(input.flags, 'Visited sites, their content and every cache will be forgotten.')
   const deps = { databases: createDatabaseFiles(), torrents: content.torrents }
   const done = await asOwner(stateDir, (asRoot) =>
-    withBoxAtRest({ stateDir, mayStop: input.flags['stop'] === true, asRoot }, async () => {
+    withBoxAtRest({ stateDir, mayStop: input.flags['stop'] === true, asRoot }, async (signal) => {
       requireSettled(stateDir)
-      return resetSoft(deps, box, NEVER)
+      return resetSoft(deps, box, signal)
     }),
   )
   input.print(
@@ -77,7 +76,7 @@ async function factory(input: VerbInput): Promise<void> {
   const rest = { stateDir, mayStop: input.flags['stop'] === true }
   const image = await isImage()
   const done = await asOwner(stateDir, (asRoot) =>
-    withBoxAtRest({ ...rest, asRoot }, async () => {
+    withBoxAtRest({ ...rest, asRoot }, async (signal) => {
       const names = await lostNames(database, tld).catch((): string[] => [])
       const lost =
         names.length === 0
@@ -86,6 +85,7 @@ async function factory(input: VerbInput): Promise<void> {
       await confirm(
         input.flags,
         `Everything of this box will be gone: keys, certificates that devices trust, sites.${lost}`,
+        signal,
       )
       if (image) {
         await asRoot(flagImage)

@@ -87,12 +87,29 @@ export async function readPassphrase(flags: Flags, twice: boolean): Promise<stri
 }
 
 /** Asks a person who did not say --yes. */
-export async function confirm(flags: Flags, what: string): Promise<void> {
+export async function confirm(
+  flags: Flags,
+  what: string,
+  signal = new AbortController().signal,
+): Promise<void> {
   if (flags['yes'] === true) return
   if (!process.stdin.isTTY) throw new BadUsage(`${what} Say --yes if that is meant`)
-  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  // The kernel edits the line: a terminal in raw mode that goes away ends the process.
+  const lines = createInterface({
+    input: process.stdin,
+    output: process.stderr,
+    terminal: false,
+  })
+  // Of a terminal that goes away a question hears nothing.
+  const gone = new AbortController()
+  lines.once('close', () => gone.abort(new BadUsage('nothing was changed')))
   try {
-    const answer = await lines.question(`${what} Type yes to go on: `)
+    const either = AbortSignal.any([signal, gone.signal])
+    const answer = await lines
+      .question(`${what} Type yes to go on: `, { signal: either })
+      .catch((error: unknown) => {
+        throw either.aborted ? either.reason : error
+      })
     if (answer.trim().toLowerCase() !== 'yes') throw new BadUsage('nothing was changed')
   } finally {
     lines.close()

@@ -1,10 +1,12 @@
 /** Puts a box into one locked stream. Holds one piece of one file in memory at a time. */
 import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
 import { type FileHandle, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { utf8 } from '../../base/bytes.ts'
 import { codeOf, messageOf } from '../../base/errors.ts'
 import { type InfoHash, type Sha256, sha256 } from '../../base/hashes.ts'
+import { formatSize } from '../../base/units.ts'
 import { blobPath, type StoreLayout, torrentFolder } from '../../base/layout.ts'
 import { seal } from './age.ts'
 import { checkPassphrase } from './age-header.ts'
@@ -17,9 +19,14 @@ import {
   type Head,
   type Listed,
   MANIFEST_NAME,
+  MAX_SMALL_FILES,
+  maxBytes,
+  type Part,
+  partOf,
 } from './form.ts'
 import { kindOf } from './inventory.ts'
 import { type TarFile, writeTar } from './tar-writer.ts'
+import { inspectState } from './verify.ts'
 
 export interface PackOptions {
   stateDir: string
@@ -62,7 +69,7 @@ async function* read(handle: FileHandle, size: number, name: string, signal: Abo
   while (left > 0) {
     signal.throwIfAborted()
     const wanted = Math.min(left, READ_BYTES)
-    const { bytesRead, buffer } = await handle.read(Buffer.alloc(wanted), 0, wanted, null)
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(wanted), 0, wanted, size - left)
     if (bytesRead === 0) throw new Unreadable(name, 'it became shorter while it was read')
     left -= bytesRead
     yield buffer.subarray(0, bytesRead)
@@ -71,6 +78,23 @@ async function* read(handle: FileHandle, size: number, name: string, signal: Abo
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
   if (bytes.length > 0) yield bytes
+}
+
+/** No backup that its own box would refuse. @throws Unreadable */
+function requireSize(part: Part, size: number, path: string): void {
+  if (size <= maxBytes(part)) return
+  throw new Unreadable(path, `it has ${formatSize(size)}, more than any such file`)
+}
+
+/** A key with changed bits would make the whole backup one that no box takes. @throws Unreadable */
+async function requireSound(handle: FileHandle, size: number, path: string, rest: string) {
+  const { bytesRead, buffer } = await handle.read(Buffer.alloc(size), 0, size, 0)
+  try {
+    const found = { keys: new Map<string, string>(), roots: [], certificates: 0 }
+    inspectState(rest, buffer.subarray(0, bytesRead), found, new Map())
+  } catch (error) {
+    throw new Unreadable(path, 'it is damaged: restore it, or put it elsewhere', { cause: error })
+  }
 }
 
 /**
@@ -107,6 +131,7 @@ export function packBox(
 
   const textFile = (name: string, text: string): TarFile => {
     const bytes = utf8(text)
+    requireSize(partOf(name).part, bytes.length, name)
     return tarFile(name, bytes.length, head.made / 1000, once(bytes))
   }
 
@@ -114,12 +139,18 @@ export function packBox(
   async function* diskFile(name: string, path: string): AsyncGenerator<TarFile, void, undefined> {
     let handle: FileHandle
     try {
-      handle = await open(path, 'r')
+      // Not waiting: nobody writes into a pipe that lies there.
+      handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
     } catch (error) {
       throw new Unreadable(path, codeOf(error) ?? messageOf(error), { cause: error })
     }
     try {
-      const { size, mtimeMs } = await handle.stat()
+      const stats = await handle.stat()
+      const { size, mtimeMs } = stats
+      if (!stats.isFile()) throw new Unreadable(path, 'it is no plain file: put it elsewhere')
+      const { part, rest } = partOf(name)
+      requireSize(part, size, path)
+      if (part === 'state') await requireSound(handle, size, path, rest)
       yield tarFile(name, size, mtimeMs / 1000, read(handle, size, path, signal))
     } finally {
       await handle.close()
@@ -166,10 +197,12 @@ export function packBox(
     if (config !== undefined) yield textFile(CONFIG_NAME, config)
     // First of all: a key that a site needs was written before the site.
     if (options.database !== undefined) yield* diskFile(DATABASE_NAME, options.database)
+    let small = 0
     for (const path of await listState(stateDir)) {
       const kind = kindOf(path)
       if (!kind) report.strangers.push(path)
       if (kind?.fate === 'kept' && `state/${path}` !== DATABASE_NAME) {
+        if (++small > MAX_SMALL_FILES) throw new Unreadable(stateDir, 'it has too many keys')
         yield* diskFile(`state/${path}`, join(stateDir, path))
       }
     }

@@ -7,20 +7,15 @@ import type { DatabaseFiles } from '../../base/ports/state-database.ts'
 import type { TorrentFolders } from '../../base/ports/store.ts'
 import { DATABASE_SUFFIXES, kindOf, OURS } from './inventory.ts'
 import { listState } from './pack.ts'
-import {
-  decide,
-  dropUndecided,
-  exists,
-  finishSwap,
-  newFolder,
-  readyFolder,
-  writePlan,
-} from './swap.ts'
+import { decide, dropUndecided, exists, finishSwap } from './swap.ts'
+import { newFolder, readyFolder, writePlan } from './swap-plan.ts'
 
 export interface ResetPlaces {
   stateDir: string
   database: string
   layout: StoreLayout
+  /** The configuration file, where one is in use. */
+  config?: string | undefined
 }
 
 export interface Forgotten {
@@ -68,9 +63,11 @@ export async function resetFactory({
   stateDir,
   database,
   layout,
+  config,
 }: ResetPlaces): Promise<{ left: string[] }> {
   const gone = join(readyFolder(stateDir), 'gone')
-  await dropUndecided(stateDir)
+  const places = { database, config }
+  await dropUndecided(stateDir, places)
   await mkdir(newFolder(stateDir), { mode: 0o700 })
   const top = await readdir(stateDir)
   const mine = top.filter((entry) => OURS.test(entry) && entry !== 'run')
@@ -79,7 +76,7 @@ export async function resetFactory({
     place: [],
   })
   await decide(stateDir)
-  await finishSwap(stateDir)
+  await finishSwap(stateDir, places)
   if (dirname(database) !== stateDir) {
     for (const suffix of DATABASE_SUFFIXES) await rm(database + suffix, { force: true })
   }

@@ -2,7 +2,7 @@
  * Makes a box what a backup says: reads the backup through, lays everything ready beside, and swaps. The
  * former state stays in `before-restore-<time>`; content on the disk stays where it is.
  */
-import { createWriteStream } from 'node:fs'
+import { constants, createWriteStream } from 'node:fs'
 import { mkdir, readdir, readFile, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -14,17 +14,8 @@ import { formatSize } from '../../base/units.ts'
 import { Damaged, NoSpace, Unwritable } from './errors.ts'
 import { MIN_DATABASE_BYTES } from './form.ts'
 import { DATABASE_SUFFIXES, IDENTITY } from './inventory.ts'
-import {
-  decide,
-  dropUndecided,
-  finishSwap,
-  newFolder,
-  type Plan,
-  readyFolder,
-  syncPath,
-  writePlan,
-  writeSynced,
-} from './swap.ts'
+import { decide, dropUndecided, exists, finishSwap, syncPath } from './swap.ts'
+import { freshOf, newFolder, type Plan, readyFolder, writePlan, writeSynced } from './swap-plan.ts'
 import { gather, type PackedFile, unpack } from './unpack.ts'
 import { type Contents, seedMark, verifyBackup } from './verify.ts'
 
@@ -37,6 +28,8 @@ export interface RestoreOptions {
   stateDir: string
   /** Path of the database: in the state folder, or where `storage.metadata_db` says. */
   database: string
+  /** The configuration file that may be replaced. */
+  config?: string | undefined
   /** The backup from its first byte; asked for twice. */
   open(): AsyncIterable<Uint8Array>
   passphrase: string
@@ -73,7 +66,9 @@ async function seedsIn(stateDir: string): Promise<Map<string, string>> {
   const folder = join(stateDir, 'keys')
   for (const entry of await readdir(folder).catch(() => [])) {
     if (!entry.endsWith('.key') || entry.startsWith('.')) continue
-    const text = await readFile(join(folder, entry), 'utf8').catch(() => '')
+    // Not waiting: nobody writes into a pipe that lies there.
+    const flag = constants.O_RDONLY | constants.O_NONBLOCK
+    const text = await readFile(join(folder, entry), { encoding: 'utf8', flag }).catch(() => '')
     seeds.set(entry.slice(0, -'.key'.length), seedMark(text))
   }
   return seeds
@@ -87,15 +82,16 @@ async function checkSpace(folder: string, bytes: number): Promise<void> {
 
 /** Puts blobs on the shelf and links them, as they come; both are no more than what their hashes say. */
 function createContentTaker({ blobs, torrents }: RestoreDeps['content'], signal: AbortSignal) {
-  const infos = new Map<string, Buffer>()
+  // The one that was read last: each stands right before its list.
+  let last: { torrent: string; info: Buffer } | undefined
   return async ({ part, rest, content }: PackedFile): Promise<void> => {
     if (part === 'blob') {
       const put = await blobs.put(content, { signal })
       if (put.sha256 !== rest) throw new Damaged(`blob ${rest} is another one`)
-    } else if (part === 'info') infos.set(rest, await gather(content))
+    } else if (part === 'info') last = { torrent: rest, info: await gather(content) }
     else {
-      const info = infos.get(rest)
-      infos.delete(rest)
+      const info = last?.torrent === rest ? last.info : undefined
+      last = undefined
       const lines = (await gather(content)).toString('latin1').split('\n').slice(0, -1)
       const hashes = lines.map((line): Sha256 | undefined =>
         line === '-' ? undefined : sha256(line),
@@ -131,6 +127,13 @@ async function syncBelow(folder: string): Promise<void> {
   await syncPath(folder)
 }
 
+/** A clock that stands or goes back gives a time twice: what is there is the only copy of something. */
+async function freeName(path: string): Promise<string> {
+  let name = path
+  for (let number = 2; await exists(name); number++) name = `${path}-${number}`
+  return name
+}
+
 function planOf(options: RestoreOptions, former: string): Plan {
   const { stateDir, database } = options
   const inState = dirname(database) === stateDir
@@ -151,7 +154,7 @@ function planOf(options: RestoreOptions, former: string): Plan {
         from: join(readyFolder(stateDir), 'new', name),
         to: join(stateDir, name),
       })),
-      { from: `${database}.restoring`, to: database },
+      { from: freshOf(database), to: database },
     ],
   }
 }
@@ -169,9 +172,11 @@ export async function restoreBox(
   const staging = newFolder(stateDir)
   // In local time nobody could sort them.
   const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '')
-  const former = join(stateDir, `before-restore-${time}`)
+  const former = await freeName(join(stateDir, `before-restore-${time}`))
   const fresh = join(staging, 'new')
-  const freshDatabase = `${database}.restoring`
+  const freshDatabase = freshOf(database)
+  const places = { database, config: options.config }
+  const asRoot = (work: () => Promise<void>) => options.finish(work)
 
   async function stage({ part, rest, content }: PackedFile): Promise<void> {
     if (part !== 'state' && part !== 'database') return
@@ -220,7 +225,7 @@ export async function restoreBox(
 
   let decided = false
   try {
-    await dropUndecided(stateDir)
+    await dropUndecided(stateDir, places, asRoot)
     await mkdir(staging, { mode: 0o700 })
     const contents = await verifyBackup(
       deps.databases,
@@ -237,13 +242,13 @@ export async function restoreBox(
     const configPlaced = await layReady(contents)
     await decide(stateDir)
     decided = true
-    await options.finish(async () => void (await finishSwap(stateDir)))
+    await options.finish(async () => void (await finishSwap(stateDir, places)))
     const isEmpty = (await readdir(former)).length === 0
     if (isEmpty) await rm(former, { recursive: true, force: true })
     return { ...contents, configPlaced, ...(!isEmpty && { former }) }
   } catch (error) {
     if (!decided) {
-      await dropUndecided(stateDir).catch(() => {})
+      await dropUndecided(stateDir, places, asRoot).catch(() => {})
       await rm(former, { recursive: true, force: true })
     }
     const code = codeOf(error)

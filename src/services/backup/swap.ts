@@ -3,30 +3,22 @@
  * rename to `swap.ready` decides. Killed before it, nothing has changed; killed after it, whoever comes
  * next (the daemon at its start, or a verb) carries it through before looking at anything else.
  */
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { codeOf, messageOf } from '../../base/errors.ts'
+import { codeOf, messageOf, printable } from '../../base/errors.ts'
 import { Unfinished } from './errors.ts'
+import {
+  type Move,
+  newFolder,
+  readPlan,
+  readyFolder,
+  strangerIn,
+  type SwapPlaces,
+  writeSynced,
+} from './swap-plan.ts'
 
-export interface Move {
-  from: string
-  to: string
-}
-
-export interface Plan {
-  /** Folder of the former state; goes again where nothing was decided. */
-  former?: string
-  /** Each `to` is free; what is not there any more is left out. */
-  away: Move[]
-  /** Each `from` was made whole and durable before. */
-  place: Move[]
-}
-
-const PLAN = 'plan.json'
 const MOVED = 'moved'
 
-export const newFolder = (stateDir: string): string => join(stateDir, 'swap.new')
-export const readyFolder = (stateDir: string): string => join(stateDir, 'swap.ready')
 const doneFolder = (stateDir: string): string => join(stateDir, 'swap.done')
 
 export async function exists(path: string): Promise<boolean> {
@@ -49,48 +41,35 @@ export async function syncPath(path: string): Promise<void> {
   }
 }
 
-export async function writeSynced(path: string, data: string, mode: number): Promise<void> {
-  const handle = await open(path, 'w', mode)
-  try {
-    await handle.chmod(mode)
-    await handle.writeFile(data)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
 async function syncFolders(moves: readonly Move[]): Promise<void> {
   const folders = moves.flatMap(({ from, to }) => [dirname(from), dirname(to)])
   for (const folder of new Set(folders)) if (await exists(folder)) await syncPath(folder)
 }
 
-/** Removes what a restore or reset left that did not come to its decision. Call it with the box at rest. */
-export async function dropUndecided(stateDir: string): Promise<void> {
+/**
+ * Removes what a restore or reset left that did not come to its decision. Call it with the box at rest.
+ * @param places where this process may do more than the owner of the state: then nothing beside them goes
+ * @param asRoot runs what is in the folder of the configuration
+ */
+export async function dropUndecided(
+  stateDir: string,
+  places?: SwapPlaces,
+  asRoot: (work: () => Promise<void>) => Promise<void> = (work) => work(),
+): Promise<void> {
   const undecided = newFolder(stateDir)
-  const plan = await readPlan(undecided)
+  const found = await readPlan(undecided)
+  const plan = found && places && (await strangerIn(found, stateDir, places)) ? undefined : found
   // Beside the database and the configuration; a database may have been open.
-  for (const { from } of plan?.place ?? []) {
+  for (const { from, to } of plan?.place ?? []) {
     if (from.startsWith(join(readyFolder(stateDir), '/'))) continue
-    for (const suffix of ['', '-wal', '-shm']) await rm(from + suffix, { force: true })
+    const remove = async (): Promise<void> => {
+      for (const suffix of ['', '-wal', '-shm']) await rm(from + suffix, { force: true })
+    }
+    await (to === places?.config ? asRoot(remove) : remove())
   }
   if (plan?.former !== undefined) await rm(plan.former, { recursive: true, force: true })
   await rm(undecided, { recursive: true, force: true })
   await rm(doneFolder(stateDir), { recursive: true, force: true })
-}
-
-async function readPlan(folder: string): Promise<Plan | undefined> {
-  try {
-    return JSON.parse(await readFile(join(folder, PLAN), 'utf8')) as Plan
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT' || error instanceof SyntaxError) return undefined
-    throw error
-  }
-}
-
-/** Written before the first file of it is made, so that what a kill leaves is known. */
-export async function writePlan(stateDir: string, plan: Plan): Promise<void> {
-  await writeSynced(join(newFolder(stateDir), PLAN), JSON.stringify(plan), 0o600)
 }
 
 /** The one step that decides. */
@@ -126,10 +105,11 @@ async function putInPlace(moves: readonly Move[], ready: string): Promise<void> 
 
 /**
  * Carries out what was decided; again from the start is as good. Nobody else may be at the state.
+ * @param places where this process may do more than the owner of the state: nothing else is moved then
  * @returns whether there was anything to do
  * @throws Unfinished
  */
-export async function finishSwap(stateDir: string): Promise<boolean> {
+export async function finishSwap(stateDir: string, places?: SwapPlaces): Promise<boolean> {
   const ready = readyFolder(stateDir)
   if (!(await isDecided(stateDir))) {
     await rm(doneFolder(stateDir), { recursive: true, force: true })
@@ -137,7 +117,10 @@ export async function finishSwap(stateDir: string): Promise<boolean> {
   }
   try {
     const plan = await readPlan(ready)
-    if (!plan) throw new Error(`${join(ready, PLAN)} is not sound`)
+    if (!plan) throw new Error('its plan is not sound')
+    const stranger = places && (await strangerIn(plan, stateDir, places))
+    if (stranger !== undefined)
+      throw new Error(`it names ${printable(stranger)}, no place of this box`)
     if (!(await exists(join(ready, MOVED)))) {
       await takeAway(plan.away)
       await writeSynced(join(ready, MOVED), '', 0o600)

@@ -50,13 +50,16 @@ function check(path: string, work: () => void): void {
   }
 }
 
-/** @param contents gets what the file says of itself */
-function inspectState(
+/**
+ * @param contents gets what the file says of itself
+ * @throws Damaged
+ */
+export function inspectState(
   path: string,
   bytes: Buffer,
-  contents: Contents,
+  contents: Pick<Contents, 'keys' | 'roots' | 'certificates'>,
   newest: Map<string, number>,
-) {
+): void {
   const text = bytes.toString('utf8')
   const key = KEY.exec(path)?.[1]
   if (key !== undefined) {
