@@ -175,7 +175,11 @@ function statusText({ slots, installed, failure }: Notes, fetched: string | unde
 async function status(input: VerbInput, parts: UpdateParts, signal: AbortSignal): Promise<void> {
   requireImage(parts)
   const notes = await parts.updater.status(signal)
-  const fetched = await fetchedVersion(parts, signal)
+  const isHere = (version: string) =>
+    notes.slots.some((slot) => slot.version === version && slot.boot !== 'incomplete')
+  const whole = await fetchedVersion(parts, signal)
+  // What was installed lies there until the next look.
+  const fetched = whole === undefined || isHere(whole) ? undefined : whole
   const running = parts.image?.version
   const value = { running, ...notes, ...(fetched !== undefined && { fetched }) }
   input.print(statusText(notes, fetched), value)
