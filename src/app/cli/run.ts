@@ -43,6 +43,9 @@ function readFlags(name: string, verb: Verb, args: readonly string[]) {
   }
 }
 
+/** Titles of sites, names in a backup, answers of servers: nothing of it may steer a terminal. */
+const plain = (text: string): string => text.replace(/(?![\t\n])\p{Cc}/gu, '?')
+
 function exitCodeOf(error: unknown): number {
   const code = codeOf(error)
   if (code === 'BTL_ERR_CLI_USAGE') return EXIT.usage
@@ -80,7 +83,9 @@ async function runVerb(name: string, args: readonly string[]): Promise<void> {
     positionals,
     flags,
     print: (text, value) =>
-      void process.stdout.write(`${flags['json'] === true ? JSON.stringify(value) : text}\n`),
+      void process.stdout.write(
+        `${flags['json'] === true ? JSON.stringify(value) : plain(text)}\n`,
+      ),
     stateDir: () => stateFolder(flags),
   })
 }
@@ -96,8 +101,8 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     await runVerb(name, args)
     return EXIT.ok
   } catch (error) {
-    const lines = messageOf(error).split('\n')
-    for (const line of lines) process.stderr.write(`btlinkd ${name.slice(0, 60)}: ${line}\n`)
+    const lines = plain(messageOf(error)).split('\n')
+    for (const line of lines) process.stderr.write(`btlinkd ${plain(name.slice(0, 60))}: ${line}\n`)
     return exitCodeOf(error)
   }
 }

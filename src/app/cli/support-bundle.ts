@@ -1,5 +1,6 @@
 /** `btlinkd support-bundle`: facts for whoever helps, without secrets. */
 import { open } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { codeOf, messageOf } from '../../base/errors.ts'
 import { createMachine, createScrub, makeBundle } from '../../services/doctor/index.ts'
 import { readableConfig } from '../doctor/at-rest.ts'
@@ -8,6 +9,8 @@ import { secretsHere } from '../doctor/secrets-here.ts'
 import { UnusableFile } from './secrets.ts'
 import { type Verb, valueOf } from './verb.ts'
 
+/** Boxes have them as they come, and so say nothing of the house. */
+const COMMON_NAMES = ['btlink', 'btlinkd', 'btlink.local', 'btlinkd.local', 'localhost', 'debian']
 const PART_MS = 20_000
 const DEADLINE_MS = 90_000
 
@@ -61,7 +64,8 @@ dead, and on a full disk with -o - , which writes to stdout. See docs/doctor.md.
     const scrub = createScrub({
       secrets: await secretsHere(readable.config, readable.source.file, process.env),
       withNames,
-      keep: new Set(wordsOfConfig()),
+      hosts: [hostname().split('.')[0]?.toLowerCase() ?? ''],
+      keep: new Set([...wordsOfConfig(), ...COMMON_NAMES]),
     })
     const parts = bundleParts({ readable, machine, withNames })
     const options = { folder, scrub, now, partMs: PART_MS }

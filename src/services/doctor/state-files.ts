@@ -24,6 +24,8 @@ async function* walk(folder: string, signal: AbortSignal, skip?: string): AsyncG
 export async function strangersOf(stateDir: string, signal: AbortSignal): Promise<string[]> {
   const { uid, gid } = await lstat(stateDir)
   const strangers: string[] = []
+  // Root reads them all; and a folder that was named by mistake, like /srv, keeps its owners.
+  if (uid === 0) return strangers
   let seen = 0
   for await (const path of walk(stateDir, signal, STORE)) {
     // In the making, by whoever looks at the disk in this moment.
@@ -47,7 +49,8 @@ export async function openSecrets(
     for await (const path of walk(folder, signal)) {
       if (++seen > MAX_FILES) break
       const stat = await lstat(path).catch(() => undefined)
-      if (!stat) continue
+      // A link has no mode of its own, and what it leads to may be anybody's.
+      if (!stat || stat.isSymbolicLink()) continue
       const isSecret =
         path.endsWith('.key') || path === keys || (folder.endsWith('acme') && stat.isFile())
       if (isSecret && (stat.mode & 0o077) !== 0) open.push(path)

@@ -224,6 +224,18 @@ describe('btlinkd backup, by root', { skip: getuid?.() !== 0 }, () => {
   })
 })
 
+it('a title in a backup does not steer the terminal of whoever verifies it', async (t) => {
+  const one = await box(t)
+  const store = makeStore(one.state)
+  await store.start(never)
+  const site = { publicKey: one.key, salt: EMPTY, keyName: 'home', watched: false, pinned: false }
+  store.sites.saveSite({ ...site, title: 'home\u001b]0;evil\u0007\u009b2J' })
+  await store.stop()
+  assert.equal((await one.backup('create', one.file)).code, 0)
+  const { stdout } = await one.backup('verify', one.file)
+  assert.match(stdout, /home\?\]0;evil\?\?2J/)
+})
+
 it('btlinkd backup resume carries through what a kill cut short', async (t) => {
   const { state, json } = await stateAtRest(t)
   await mkdir(join(state, 'keys'))

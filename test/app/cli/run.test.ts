@@ -44,6 +44,20 @@ describe('the command line', () => {
     }
   })
 
+  it('says nothing that steers a terminal, whoever gave it the words', async () => {
+    const hostile = 'a\u001b[2Jb\u009b1mc\u0007d'
+    const refused = await btlinkd(hostile)
+    assert.match(refused.stderr, /there is no verb "a\?\[2Jb\?1mc\?d"/)
+    const shown = await btlinkd(
+      'magnet',
+      `magnet:?xt=urn:btih:${'ab'.repeat(20)}`,
+      '--state',
+      hostile,
+    )
+    // oxlint-disable-next-line no-control-regex -- those are what a terminal obeys
+    assert.doesNotMatch(shown.stdout + shown.stderr, /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/)
+  })
+
   it('exits with 2 and one line that names the mistake', async () => {
     const mistakes: [string[], RegExp][] = [
       [['pubish'], /there is no verb "pubish"; did you mean "publish"\?/],

@@ -13,6 +13,7 @@ import {
   stat,
   utimes,
   writeFile,
+  symlink,
 } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -127,6 +128,21 @@ describe('what a crash leaves', () => {
 })
 
 describe('keys and owners', () => {
+  it('of a folder of root are left to whom they belong, and links are not followed', {
+    skip: withoutNetns(),
+  }, async (t) => {
+    const { state, look, mend } = await createPatient(t)
+    await writeTree(state, { 'letters/of-anna.txt': 'dear', open: 'for all' })
+    await chown(join(state, 'letters/of-anna.txt'), 1234, 1234)
+    await chmod(join(state, 'open'), 0o644)
+    await mkdir(join(state, 'keys'), { mode: 0o700 })
+    await symlink(join(state, 'open'), join(state, 'keys', 'home.key'))
+    assert.equal((await look('secrets-closed')).state, 'ok')
+    assert.equal(await mend('state-modes'), 'gave 0 files to their user, closed 0 to others')
+    assert.equal((await stat(join(state, 'letters/of-anna.txt'))).uid, 1234)
+    assert.equal((await stat(join(state, 'open'))).mode & 0o777, 0o644)
+  })
+
   it('are given back to the user of the daemon, and closed to others', {
     skip: withoutNetns(),
   }, async (t) => {

@@ -24,6 +24,36 @@ const spellings: Record<string, (bytes: Buffer) => string> = {
 }
 
 describe('the scrubber', () => {
+  it('takes out passwords as people write them: with @, slashes and spaces', () => {
+    const scrub = scrubOf()
+    for (const line of [
+      'channel: https://me:p@horse@dns.port/x',
+      'https://me:pa/horse@router.bittorrent.com/',
+      'psk: correct horse battery staple',
+      'password=correct horse battery level=info',
+    ]) {
+      assert.doesNotMatch(scrub(line), /horse|battery|staple|correct/, line)
+    }
+    assert.match(scrub('password=correct horse level=info'), /level=info/)
+  })
+
+  it('takes out who lives there: names of boxes, people and wireless networks', () => {
+    const options = { secrets: [], keep: new Set(['btlink.local']), hosts: ['mueller-box'] }
+    const scrub = createScrub({ ...options, withNames: false })
+    for (const line of [
+      '2026-11-21T17:00:00+00:00 Mueller-Box btlinkd[12]: begun',
+      'annas-mueller.local asked',
+      'contact: mailto:mueller@example.com',
+      'hostname=mueller',
+      'SSID="Mueller WLAN"',
+    ]) {
+      assert.doesNotMatch(scrub(line), /mueller/i, line)
+    }
+    assert.equal(scrub('btlink.local getty@tty1.service'), 'btlink.local getty@tty1.service')
+    const named = createScrub({ ...options, withNames: true })
+    assert.equal(named('mueller-box mueller@example.com'), 'mueller-box mueller@example.com')
+  })
+
   it('finds a secret of any bytes in every usual spelling, wherever it stands', () => {
     fc.assert(
       fc.property(
