@@ -45,12 +45,17 @@ export async function readVersion(): Promise<string> {
   return (JSON.parse(text) as { version: string }).version
 }
 
-/** The time of the sources: SOURCE_DATE_EPOCH, or that of the last commit. */
+/**
+ * The time of the sources: SOURCE_DATE_EPOCH, or the beginning of the month of the last commit. The kernel's
+ * first file system is one compressed stream: with other times in it, all of it is new to an update.
+ */
 export async function sourceEpoch(): Promise<number> {
   const given = Number(env['SOURCE_DATE_EPOCH'])
   if (Number.isSafeInteger(given) && given > 0) return given
   const commit = await run('git', ['-C', ROOT, 'log', '-1', '--format=%ct']).catch(() => undefined)
-  return commit === undefined ? WITHOUT_GIT : Number(commit.stdout)
+  if (commit === undefined) return WITHOUT_GIT
+  const time = new Date(Number(commit.stdout) * 1000)
+  return Date.UTC(time.getUTCFullYear(), time.getUTCMonth()) / 1000
 }
 
 /** Runs mkosi; afterwards `made` holds its disk image, slots, kernel and manifest. */
