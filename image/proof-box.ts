@@ -125,11 +125,8 @@ const copyDisk = async (from: string, to: string) => {
 
 /** Boxes to run cases on, one after the other. */
 export interface Boxes {
-  /**
-   * A box that is up on the first version.
-   * @param isFresh only flashed: nothing was ever installed on it
-   */
-  get(isFresh: boolean): Promise<ProofBox>
+  /** A box that is up on the first version; fresh is one on which nothing was ever installed. */
+  get(wanted: { isFresh: boolean; keepsFresh: boolean }): Promise<ProofBox>
   /** After a case that did not end as it should: the next one gets another. */
   drop(): Promise<void>
 }
@@ -140,6 +137,7 @@ export function openBoxes(cleanup: Cleanup, shop: Workshop, port: number): Boxes
   const kept = join(work, 'first.img')
   const disk = join(work, 'disk.img')
   let now: { box: ProofBox; end: () => Promise<void> } | undefined
+  let nowIsFresh = false
 
   async function open(): Promise<{ box: ProofBox; end: () => Promise<void> }> {
     const folder = join(work, 'machine')
@@ -173,12 +171,16 @@ export function openBoxes(cleanup: Cleanup, shop: Workshop, port: number): Boxes
   cleanup.after(drop)
   return {
     drop,
-    async get(isFresh) {
-      if (now && !isFresh) return now.box
+    async get({ isFresh, keepsFresh }) {
+      if (now && (nowIsFresh || !isFresh)) {
+        nowIsFresh &&= keepsFresh
+        return now.box
+      }
       await drop()
       const isFirst = !existsSync(kept)
       await (isFirst ? flashed() : copyDisk(kept, disk))
       now = await open()
+      nowIsFresh = keepsFresh
       const { box } = now
       await box.machine.start()
       const { version, seconds } = await box.settled(0)

@@ -39,9 +39,9 @@ function check(what: string, ok: boolean, detail: string): void {
   say(`${ok ? 'ok  ' : 'FAIL'} ${what}: ${detail}`)
 }
 
-/** Waits until the command ends with 0; looks as often as the machine answers. */
-async function until(box: ProofBox, what: string, command: string): Promise<void> {
-  for (const end = Date.now() + WAIT_MS; Date.now() < end; await sleep(200))
+/** Waits until the command ends with 0. */
+async function until(box: ProofBox, what: string, command: string, pauseMs = 2000): Promise<void> {
+  for (const end = Date.now() + WAIT_MS; Date.now() < end; await sleep(pauseMs))
     if ((await box.machine.shell(command)).code === 0) return
   throw new Error(`${what} does not come: ${oneLine(box.machine.console().slice(-2000))}`)
 }
@@ -92,7 +92,8 @@ async function cut(box: ProofBox, what: string, moment: string): Promise<void> {
     `systemd-run --quiet --unit=proof-apply -E BTLINKD_UPDATE__CHANNEL=${box.channel('good')} btlinkd update apply --no-reboot`,
   )
   const isOver = '[ "$(systemctl show -P SubState proof-apply)" != running ]'
-  await until(box, what, `{ ${moment}; } || ${isOver}`)
+  // Moments are short, and every look slows the machine.
+  await until(box, what, `{ ${moment}; } || ${isOver}`, 200)
   const { code } = await machine.shell(isOver)
   const seen = await machine.shell(
     'ls -A /var/lib/btlinkd-update /boot/EFI/Linux; cat $(cat /run/slot-b)/stat; journalctl -u proof-apply -o cat --no-pager',
@@ -164,6 +165,8 @@ interface Case {
   needs: readonly ReleaseName[]
   /** Its box has to be one on which nothing was ever installed. */
   isFresh?: boolean
+  /** Installs nothing. */
+  keepsFresh?: boolean
   run: (box: ProofBox) => Promise<void>
 }
 
@@ -171,6 +174,7 @@ const CASES: Record<string, Case> = {
   refused: {
     about: 'what is there is said; forged, older, and with a full boot partition it is refused',
     needs: ['good', 'forged', 'older'],
+    keepsFresh: true,
     run: async (box) => {
       const { code, text } = await box.update('good', 'check')
       check('check says what is there', code === 0 && text.includes(GOOD), oneLine(text))
@@ -326,12 +330,12 @@ try {
   const port = await channel(cleanup, join(shop.work, 'site'))
   const boxes = openBoxes(cleanup, shop, port)
   for (const name of values.prepare ? [] : names) {
-    const { about, isFresh, run } = CASES[name] ?? {}
+    const { about, isFresh, keepsFresh, run } = CASES[name] ?? {}
     if (!run) continue
     say(`== ${name}: ${about}`)
     const before = failures
     try {
-      await run(await boxes.get(isFresh ?? false))
+      await run(await boxes.get({ isFresh: isFresh ?? false, keepsFresh: keepsFresh ?? false }))
     } catch (error) {
       check(`${name}: runs to its end`, false, messageOf(error))
     }
