@@ -38,7 +38,7 @@ const FAILED = `systemctl --failed --plain --no-legend | while read -r unit rest
   echo "$unit $rest"; journalctl -b -u "$unit" -n 8 --no-pager -o cat; done`
 
 /** Waits until systemd has nothing left to start; gives the units that failed, with what they said. */
-export async function settled(machine: Machine, timeoutMs = 300_000): Promise<string> {
+export async function settled(machine: Machine, timeoutMs = 600_000): Promise<string> {
   await machine.shell('systemctl is-system-running --wait', timeoutMs)
   return ask(machine, FAILED)
 }
@@ -47,7 +47,7 @@ export async function settled(machine: Machine, timeoutMs = 300_000): Promise<st
 export async function startedAnew(
   machine: Machine,
   restart: () => Promise<unknown>,
-  timeoutMs = 400_000,
+  timeoutMs = 600_000,
 ): Promise<string> {
   const boot = () => ask(machine, 'cat /proc/sys/kernel/random/boot_id', 20_000).catch(() => '')
   const before = await boot()
