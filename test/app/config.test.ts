@@ -124,6 +124,17 @@ describe('configuration', () => {
     assert.match((await check('dht:\n  port: 1\n  port: 2\n')).mistakes[0] ?? '', /^F:3: .*unique/)
   })
 
+  it('tells of aliases that make too much, and of no more mistakes than anybody reads (Q03)', async () => {
+    const rows = Array.from('bcdefghi').map((name, at) => {
+      const before = 'abcdefgh'[at] ?? ''
+      return `${name}: &${name} [${Array.from({ length: 9 }, () => `*${before}`).join(', ')}]`
+    })
+    const bomb = await check(`a: &a [x, x, x]\n${rows.join('\n')}\n`)
+    assert.match(bomb.mistakes.join(), /^F:1: .*alias/i)
+    const keys = Array.from({ length: 25_000 }, (_, at) => `k${at}: 1\n`)
+    assert.equal((await check(keys.join(''))).mistakes.length, 100)
+  })
+
   it('takes no section for a scalar, and an empty section for its defaults', async () => {
     assert.match((await check('dht: 3\n')).mistakes[0] ?? '', /^F:1: \/dht must be a section/)
     assert.equal((await check('dht:\n')).config?.dht.port, 6883)

@@ -61,6 +61,9 @@ export function alternative(schema: Schema): Alternative | undefined {
   return { words, other }
 }
 
+/** More than anybody reads; to find what was meant by a thousand keys takes seconds. */
+const MAX_MISTAKES = 100
+
 /** Every mistake is told, not only the first. The value is whole where there is none. */
 export function validate(schema: Schema, value: unknown): { value: unknown; mistakes: Mistake[] } {
   const mistakes: Mistake[] = []
@@ -132,6 +135,7 @@ function checkObject(
 ): Record<string, unknown> {
   for (const key of Object.keys(written)) {
     if (Object.hasOwn(properties, key)) continue
+    if (mistakes.length >= MAX_MISTAKES) break
     const near = nearest(key, Object.keys(properties))
     mistakes.push({
       pointer: `${pointer}/${escaped(key)}`,

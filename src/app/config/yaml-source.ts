@@ -12,6 +12,8 @@ export interface ConfigSource {
 }
 
 const MAX_BYTES = 1024 * 1024
+/** More than anybody reads. */
+const MAX_FAULTS = 100
 
 /** @throws UnreadableConfig where the file is missing, not readable or larger than 1 MiB */
 export async function readConfigFile(path: string): Promise<ConfigSource> {
@@ -29,7 +31,8 @@ export async function readConfigFile(path: string): Promise<ConfigSource> {
 export async function parseYaml(text: string): Promise<ConfigSource> {
   const { isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } = await import('yaml')
   const counter = new LineCounter()
-  const document = parseDocument(text, { lineCounter: counter, uniqueKeys: true, version: '1.2' })
+  // The library compares each key with each: a minute for what fits into one file.
+  const document = parseDocument(text, { lineCounter: counter, uniqueKeys: false, version: '1.2' })
   const faults = [...document.errors, ...document.warnings].map((fault) => ({
     line: counter.linePos(fault.pos[0]).line,
     message: fault.message.split('\n')[0]?.replace(/ at line \d+.*$/, '') ?? 'is not YAML',
@@ -50,7 +53,32 @@ export async function parseYaml(text: string): Promise<ConfigSource> {
     }
     return offset === undefined ? undefined : counter.linePos(offset).line
   }
-  // Aliases could multiply a small file into a huge value; the library stops at 100 of them.
-  const value: unknown = faults.length > 0 ? {} : (document.toJS({ maxAliasCount: 100 }) ?? {})
-  return { value, faults, lineOf }
+  const findTwice = (): void => {
+    const open: unknown[] = [document.contents]
+    for (let node = open.pop(); node !== undefined; node = open.pop()) {
+      if (isSeq(node)) for (const item of node.items) open.push(item)
+      if (!isMap(node)) continue
+      const seen = new Set<string>()
+      for (const { key, value } of node.items) {
+        if (value !== undefined) open.push(value)
+        if (!isScalar(key)) continue
+        const name = String(key.value)
+        const line = counter.linePos(key.range?.[0] ?? 0).line
+        if (seen.has(name)) faults.push({ line, message: 'Map keys must be unique' })
+        seen.add(name)
+      }
+    }
+  }
+  const valueOf = (): unknown => {
+    try {
+      // Aliases could multiply a small file into a huge value; the library stops at 100 of them.
+      return document.toJS({ maxAliasCount: 100 }) ?? {}
+    } catch (error) {
+      faults.push({ line: 1, message: messageOf(error) })
+      return {}
+    }
+  }
+  if (faults.length === 0) findTwice()
+  const value = faults.length > 0 ? {} : valueOf()
+  return { value, faults: faults.slice(0, MAX_FAULTS), lineOf }
 }

@@ -25,7 +25,7 @@ const HIDDEN = '***'
 const MIN_HOST = 4
 const PEM = /-----BEGIN [A-Z0-9 ]+-----[\s\S]*?(?:-----END [A-Z0-9 ]+-----|$)/g
 /** RFC 3986 §3.2.1: what stands before the last @, since people write passwords as they are. */
-const URL_CREDENTIALS = /([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s"'<>]{1,1000}@/gi
+const URL_CREDENTIALS = /([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s"'<>]{1,300}@/gi
 const HEADERS =
   /\b((?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-auth-token)(["']?\s*[:=]\s*)[^\r\n]*/gi
 const LABELLED =

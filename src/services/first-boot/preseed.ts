@@ -67,7 +67,7 @@ function readWifi(wlan: Table, fault: Fault): Wifi | undefined {
 function unknownKeys(tables: Table): string[] {
   return Object.entries(tables).flatMap(([name, table]) => {
     if (name === 'config_version') return []
-    const known = KNOWN[name]
+    const known = Object.hasOwn(KNOWN, name) ? KNOWN[name] : undefined
     if (!known || !isTable(table)) return [printable(name, 40)]
     return Object.keys(table)
       .filter((key) => !known.includes(key))

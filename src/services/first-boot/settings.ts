@@ -138,7 +138,7 @@ export function createSettings(deps: SettingsDeps) {
       if (text === undefined || text === (await readIfThere(takenIn(places.etc, CONFIG_NAME))))
         return
       const mistakes = await mistakesIn(text)
-      const value = await valueOfYaml(text)
+      const value = mistakes.length > 0 ? undefined : await valueOfYaml(text)
       if (mistakes.length > 0 || value === undefined) {
         told.faults.push(...(mistakes.length > 0 ? mistakes : [`${CONFIG_NAME} holds no settings`]))
         return

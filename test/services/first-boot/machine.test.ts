@@ -42,6 +42,16 @@ async function withIwd(box: Box): Promise<void> {
 }
 
 describe('rpi-preseed.toml on the card (R02)', () => {
+  it('is taken also where it has tables with names of Object', async (t) => {
+    const box = await newBox(t)
+    const odd = '[constructor]\na = 1\n[toString]\nb = 2\n[__proto__]\nc = 3\n'
+    await box.put('rpi-preseed.toml', `${odd}[system]\nhostname = "Kitchen"\n`)
+    const told = await box.start()
+    assert.deepEqual(told.faults, [])
+    assert.match(told.notes.join(), /not known here and left: .*constructor/)
+    assert.deepEqual(box.hostnames, ['kitchen'])
+  })
+
   it('gives the box its name, time zone, wireless network and keys', async (t) => {
     const box = await newBox(t)
     await withIwd(box)
