@@ -1,7 +1,10 @@
 /** A release on a web server, or on a site of the swarm through the box's own gateway. */
+import { lookup } from 'node:dns'
+import { isIP, type LookupFunction } from 'node:net'
 import { type IncomingMessage, type RequestOptions, request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { codeOf, messageOf, printable } from '../../base/errors.ts'
+import { reachOf } from '../../base/ip-reach.ts'
 import { Unreachable } from './errors.ts'
 import type { ReleaseSource } from './source.ts'
 
@@ -45,6 +48,26 @@ async function* bodyOf(response: IncomingMessage, where: string): AsyncGenerator
   }
 }
 
+const INTO_THE_HOUSE = 'it sends us into the house'
+
+const isPublic = (address: string): boolean => reachOf(address) === 'public'
+const bareHost = (url: URL | null): string => (url?.hostname ?? '').replace(/^\[|\]$/g, '')
+
+/**
+ * Whoever serves a channel on the internet may send us to other servers there, and not to a device of
+ * the house, which may take a question from the house for an order. Asked when it is connected to.
+ */
+const lookupPublic: LookupFunction = (host, options, found) => {
+  lookup(host, { ...options, all: true }, (error, addresses) => {
+    const stranger = addresses?.find(({ address }) => !isPublic(address))
+    const [first] = addresses ?? []
+    if (error) found(error, '')
+    else if (stranger || !first) found(new Error(INTO_THE_HOUSE), '')
+    else if (options.all === true) found(null, addresses)
+    else found(null, first.address, first.family)
+  })
+}
+
 async function openUrl(
   url: URL,
   options: RequestOptions,
@@ -52,16 +75,25 @@ async function openUrl(
   signal: AbortSignal,
 ): Promise<{ response: IncomingMessage; offset: number }> {
   let next = url
+  let way: RequestOptions = options
   for (let hops = 0; ; hops++) {
-    const response = await ask(next, options, signal).catch((error: unknown) => {
+    const response = await ask(next, way, signal).catch((error: unknown) => {
       if (signal.aborted) throw error
       throw new Unreachable(where, codeOf(error) ?? messageOf(error), { cause: error })
     })
     const { location } = response.headers
     const status = response.statusCode ?? 0
     if (location !== undefined && status >= 301 && status <= 308 && hops < MAX_REDIRECTS) {
-      response.resume()
-      next = new URL(location, next)
+      const isFar = isPublic(response.socket.remoteAddress ?? '')
+      // Its body may have no end.
+      response.destroy()
+      const target = URL.parse(location, next.href)
+      if (isFar) way = { ...options, lookup: lookupPublic }
+      const isLiteral = isIP(bareHost(target)) !== 0
+      if (!target || (way.lookup !== undefined && isLiteral && !isPublic(bareHost(target)))) {
+        throw new Unreachable(where, target ? INTO_THE_HOUSE : 'it sends us to no address')
+      }
+      next = target
       // A signed file may come from anywhere, but who chose https gets no less.
       const isDowngrade = url.protocol === 'https:' && next.protocol !== 'https:'
       if (!isDowngrade && /^https?:$/.test(next.protocol)) continue
