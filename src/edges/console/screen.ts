@@ -27,6 +27,8 @@ export interface ScreenSize {
 const LABEL = 10
 const MOST_ADDRESSES = 2
 const MOST_FAULTS = 8
+/** Of one fact. */
+const MOST_LETTERS = 200
 const MIN_COLUMNS = 20
 /** Beside the code. */
 const MIN_WORDS = 34
@@ -53,7 +55,8 @@ function wrapped(text: string, width: number): string[] {
 }
 
 function entry(label: string, text: string, width: number): string[] {
-  const [first = '', ...more] = wrapped(text, width - LABEL)
+  // Also names of the machine are given by others: by a DHCP server, for one.
+  const [first = '', ...more] = wrapped(printable(text, MOST_LETTERS), width - LABEL)
   return [label.padEnd(LABEL) + first, ...more.map((line) => ' '.repeat(LABEL) + line)]
 }
 
@@ -75,7 +78,7 @@ function factLines(facts: ScreenFacts, width: number, without: readonly Fact[] =
     ['address', entry('address', first, width)],
     ['address', more.flatMap((address) => entry('', address, width))],
     ['open', url === undefined ? [] : entry('open', url, width)],
-    ['health', entry('health', printable(health, 200), width)],
+    ['health', entry('health', health, width)],
     ['clock', entry('clock', clock, width)],
     ['version', entry('version', version, width)],
     ['root', words ? entry('root', words.join(' '), width) : []],

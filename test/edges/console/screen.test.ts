@@ -116,7 +116,9 @@ root      abbey copper ladder zigzag prism river golden heart saddle talent`,
         text,
         fc.boolean(),
         (columns, rows, faults, health, hasUrl) => {
-          const facts = { ...FACTS, faults, health, url: hasUrl ? FACTS.url : undefined }
+          const url = hasUrl ? FACTS.url : undefined
+          const said = { health, name: health, version: health, words: faults, v4: faults }
+          const facts = { ...FACTS, ...said, faults, url }
           const lines = screen(facts, { columns, rows })
           assert.ok(lines.length < rows, `${lines.length} lines on ${rows} rows`)
           for (const line of lines) {
