@@ -9,6 +9,7 @@ import { failedUnits, unitStates } from './checks-roles.ts'
 import { writeWhole } from './durable.ts'
 import { CannotFix } from './errors.ts'
 import type { Machine, Ports } from './ports.ts'
+import { statusOf } from './status.ts'
 
 /** Units that a restart cannot harm, and that a household misses. */
 const RESTARTABLE =
@@ -32,10 +33,13 @@ async function endedCertificates({ facts, clock }: Ports): Promise<string[]> {
   const ended: string[] = []
   for (const name of files.filter((one) => one.endsWith('.pem'))) {
     const path = join(folder, name)
+    // A file that this user may not read, or a disk that fails, says nothing of the certificate.
+    const bytes = await readFile(path).catch(() => undefined)
+    if (!bytes) continue
     try {
-      if (Date.parse(new X509Certificate(await readFile(path)).validTo) > clock.now()) continue
+      if (Date.parse(new X509Certificate(bytes).validTo) > clock.now()) continue
     } catch {
-      // What cannot be read is as good as ended.
+      // What is no certificate is as good as ended.
     }
     ended.push(path)
   }
@@ -131,6 +135,10 @@ export const serviceFixes: readonly Fix[] = [
     does: 'puts certificates of public hosts that ended aside, so that they are ordered anew',
     view: 'machine',
     async mend(ports, signal) {
+      const { clock } = (await statusOf(ports.box)) ?? {}
+      if (clock !== undefined && clock !== 'synced') {
+        throw new CannotFix('no time server has confirmed the clock: what seems ended may be good')
+      }
       const ended = await endedCertificates(ports)
       for (const path of ended) await rename(path, `${path}.ended`)
       if (ended.length === 0) return 'none has ended'

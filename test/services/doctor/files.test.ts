@@ -365,6 +365,20 @@ describe('certificates', () => {
     assert.equal((await look('authority-end')).state, 'unknown')
   })
 
+  it('of public hosts are left in their place while nobody has confirmed the clock', async (t) => {
+    let state = 'floor'
+    const ask = async (path: string) =>
+      path === '/api/status' ? { clock: { state }, health: { components: {} } } : undefined
+    const patient = await createPatient(t, { facts: { acme: true }, box: { ask } })
+    const folder = join(patient.state, 'acme', 'ca')
+    await mkdir(folder, { recursive: true })
+    await writeFile(join(folder, 'seems-ended.pem'), 'rust')
+    await assert.rejects(patient.mend('certificates'), /no time server has confirmed the clock/)
+    assert.deepEqual(await readdir(folder), ['seems-ended.pem'])
+    state = 'synced'
+    assert.match(await patient.mend('certificates'), /^put 1 aside/)
+  })
+
   it('of public hosts that ended are put aside, to be ordered anew', async (t) => {
     const { state, look, mend } = await createPatient(t, { facts: { acme: true } })
     const folder = join(state, 'acme', 'ca')
