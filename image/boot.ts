@@ -44,7 +44,8 @@ const OURS = ['btlinkd.target', 'btlinkd-web.service', 'btlinkd-swarm.service']
 const { values, positionals } = parseArgs({
   args: argv.slice(2),
   allowPositionals: true,
-  options: { image: { type: 'string' }, idle: { type: 'string', default: '120' } },
+  // As long as the longest of our own periods below an hour: one write in two minutes is no measure of a day.
+  options: { image: { type: 'string' }, idle: { type: 'string', default: '600' } },
 })
 const facts = flavourNamed(positionals[0])
 if (!facts) {
