@@ -36,6 +36,10 @@ export class Probe {
         this.#text += chunk.toString()
       })
       socket.on('error', () => undefined)
+      // A machine that is off hears nothing: what is said waits for its next start.
+      socket.on('close', () => {
+        if (this.#socket === socket) this.#socket = undefined
+      })
     })
   }
 
