@@ -25,9 +25,13 @@ const at = (section: unknown, key: string): unknown =>
 
 const keysOf = (value: unknown): string[] => (isSection(value) ? Object.keys(value) : [])
 
-/** `dns:` without keys says as much as no `dns` at all. */
-const isEmpty = (value: unknown): boolean =>
-  value === undefined || value === null || (isSection(value) && keysOf(value).length === 0)
+/** `dns:` without values says as much as no `dns` at all. */
+const isEmpty = (value: unknown, depth = 0): boolean =>
+  value === undefined ||
+  value === null ||
+  (isSection(value) &&
+    depth < MAX_DEPTH &&
+    Object.values(value).every((one) => isEmpty(one, depth + 1)))
 
 /**
  * Sections are compared key by key; lists and values as a whole.
@@ -40,7 +44,7 @@ export function changesOf(before: unknown, now: unknown, box: unknown, path: Pat
   if (same(before, now) || (isEmpty(before) && isEmpty(now))) return []
   // A section that was taken out whole, or written anew, is its keys.
   const keys = new Set([...keysOf(before), ...keysOf(now)])
-  const isBelow = keys.size > 0 && (isSection(now) || isEmpty(now))
+  const isBelow = keys.size > 0 && (isEmpty(now) ? isSection(before) : isSection(now))
   if (isBelow && path.length < MAX_DEPTH) {
     return [...keys].flatMap((key) =>
       changesOf(at(before, key), at(now, key), at(box, key), [...path, key]),

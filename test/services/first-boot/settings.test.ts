@@ -206,6 +206,11 @@ describe('changes of the settings', () => {
     )
   })
 
+  it('take a value out where a section without any value took its place', () => {
+    const changes = changesOf({ log: 'debug' }, { log: { level: {} } }, { log: 'debug' })
+    assert.deepEqual(changes, [{ path: ['log'], value: undefined }])
+  })
+
   it('are none where the card did not change, whatever the box has', () => {
     fc.assert(
       fc.property(section, section, (card, box) =>
