@@ -127,15 +127,24 @@ describe('a box in a booted Debian', { skip: withoutDebianRoot() }, () => {
         systemctl restart nftables.service
         systemctl start btlinkd-firewall-ports.service btlinkd-firewall-ports.path`)
       assert.match((await ports()) ?? '', /9877/)
+      // In the moment in which it ends systemd takes no note of a change.
+      const ended = () =>
+        until('its end', async () => {
+          const unit = 'btlinkd-firewall-ports.service'
+          const { stdout } = await box.run('/usr/bin/systemctl', ['is-active', unit])
+          return stdout === 'inactive\n'
+        })
       await box.sh(`printf '\\ngateway: { port: 9900 }\\n' >> ${CONFIG}`)
       await until('the port', async () => (await ports())?.includes('9900'), { timeoutMs: 20_000 })
       assert.doesNotMatch((await ports()) ?? '', /9877/)
+      await ended()
       await box.sh(`sed -i 's/port: 9900/port: many/' ${CONFIG}`)
       const told = () => box.sh('journalctl -u btlinkd-firewall-ports -o cat')
       await until('the refusal', async () => /stays as it was/.test(await told()))
       assert.match((await ports()) ?? '', /9900/)
       const failed = await box.sh('systemctl --failed --no-legend --plain')
       assert.equal(failed, '')
+      await ended()
       await box.sh(`sed -i '/^gateway:/d' ${CONFIG}`)
       await until('the former ports', async () => (await ports())?.includes('9877'))
     })

@@ -77,8 +77,8 @@ interface Town {
   box: Box
   /** Ports that answer a device of the house, or a stranger, over the address of a family. */
   asks: (who: 'house' | 'stranger', family: 4 | 6) => Promise<Port[]>
-  /** Puts this configuration's ports into the firewall, as the unit does; gives what is said. */
-  configure: (yaml: string) => Promise<string>
+  /** Puts this configuration's ports into the firewall, as the unit does; gives what is said. The file is `meanwhile` once btlinkd read it. */
+  configure: (yaml: string, meanwhile?: string) => Promise<string>
   rules: () => Promise<string>
 }
 
@@ -136,9 +136,16 @@ async function town(t: TestContext, ports: readonly Port[]): Promise<Town> {
       const args = ['-e', PROBE, host, ...ports]
       return JSON.parse(await output(process.execPath, args, { netns: of.netns })) as Port[]
     },
-    async configure(yaml) {
+    async configure(yaml, meanwhile) {
       await writeFile(file, yaml)
-      const ask = [...ASK, '--config', file].join(' ')
+      let ask = [...ASK, '--config', file].join(' ')
+      if (meanwhile !== undefined) {
+        const next = join(here, 'next.yaml')
+        await writeFile(next, meanwhile)
+        const lines = [ask, `if [ -e ${next} ]; then mv ${next} ${file}; fi`]
+        await writeFile(join(here, 'ask'), lines.join(' || exit\n'))
+        ask = `sh ${join(here, 'ask')}`
+      }
       const script = join(EXTRA, 'usr/libexec/btlinkd/firewall-ports')
       const { code, stdout, stderr } = await run('/bin/sh', [script, file, shipped, here, ask], {
         ...within,
@@ -175,7 +182,8 @@ swarm: { port: 7001 }
 dht: { port: 7002 }
 tracker: { udp_port: 7003 }
 `
-    assert.match(await configure(changed), /^0 $/)
+    // Changed while it is read: systemd takes no note of that.
+    assert.match(await configure('gateway: { port: 9901 }\n', changed), /^0 $/)
     const [near, far] = await Promise.all([asks('house', 4), asks('stranger', 4)])
     assert.deepEqual(sorted(near), sorted(['80 tcp', ...CHANGED]))
     assert.deepEqual(sorted(far), sorted(['7001 tcp', '7002 udp', '7003 udp']))
