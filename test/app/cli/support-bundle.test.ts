@@ -62,25 +62,11 @@ async function withCanaries(t: TestContext) {
     'pki/names/btlink/1/root.pem': 'x',
     'btlinkd.log': '',
   })
-  await run('/usr/bin/openssl', [
-    'ecparam',
-    '-name',
-    'prime256v1',
-    '-genkey',
-    '-noout',
-    '-out',
-    join(state, 'pki/names/btlink/1/intermediate-1.key'),
-  ])
   await mkdir(join(state, 'acme', 'ca'), { recursive: true })
-  await run('/usr/bin/openssl', [
-    'ecparam',
-    '-name',
-    'prime256v1',
-    '-genkey',
-    '-noout',
-    '-out',
-    join(state, 'acme', 'ca', 'account.key'),
-  ])
+  for (const file of ['pki/names/btlink/1/intermediate-1.key', 'acme/ca/account.key']) {
+    const args = ['ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', join(state, file)]
+    await run('/usr/bin/openssl', args)
+  }
   const ecKey = await readFile(join(state, 'acme', 'ca', 'account.key'), 'utf8')
   const lines = [
     `web: visited host=${VISITED} title="My Diary" from=45.83.12.9 mac dc:a6:32:01:02:03`,

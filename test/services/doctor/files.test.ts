@@ -19,28 +19,17 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import Sqlite from 'better-sqlite3'
-import { createStore } from '../../../src/engines/store/index.ts'
 import { createPki } from '../../../src/engines/pki/index.ts'
 import { publicKey } from '../../../src/base/hashes.ts'
 import { silentLog } from '../../../src/base/ports/log.ts'
 import { withoutNetns } from '../../support/household.ts'
 import { output, run, start } from '../../support/processes.ts'
+import { makeStore } from '../../engines/store/open-store.ts'
 import { finallyDo, tempFolder } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import { createPatient, smallDisk, writeTree } from './patient.ts'
 
 const DAY_MS = 86_400_000
-const STORAGE = {
-  blob_threshold: 104_857_600,
-  chunk_size: 2_097_152,
-  metadata_db: '',
-  blob_storage: '',
-  chunk_storage: '',
-  snapshot_interval: 3_600_000,
-  min_free: 0,
-  history_limit: 10,
-  site_limit: 10,
-}
 const NEVER = AbortSignal.timeout(600_000)
 
 describe('the disk', { skip: withoutNetns() }, () => {
@@ -203,7 +192,7 @@ describe('keys and owners', () => {
 
 describe('the store', () => {
   async function withStore(state: string) {
-    const store = createStore({ log: silentLog }, { ...STORAGE, stateDir: state })
+    const store = makeStore(state)
     await store.start(NEVER)
     return store
   }

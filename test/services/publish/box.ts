@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { silentLog } from '../../../src/base/ports/log.ts'
 import type { Store } from '../../../src/base/ports/store.ts'
 import type { UploadedFile } from '../../../src/base/ports/content.ts'
-import { createStore, type StorePaths, storePaths } from '../../../src/engines/store/index.ts'
+import { type StorePaths, storePaths } from '../../../src/engines/store/index.ts'
 import { createLibrary } from '../../../src/services/library/index.ts'
 import {
   createPublisher,
@@ -17,6 +17,7 @@ import {
   type FakeSwarm,
   type FakeTorrentEngine,
 } from '../../fakes/torrent-engine.ts'
+import { makeStore, storageConfig } from '../../engines/store/open-store.ts'
 import { type Cleanup, finallyDo, tempFolder } from '../../support/temp.ts'
 
 export const publisherConfig: PublisherConfig = {
@@ -33,18 +34,6 @@ export const publisherConfig: PublisherConfig = {
   },
   uploads: { max_size: 1_000_000, max_files: 50 },
   storage: { blob_threshold: 104_857_600, chunk_size: 2_097_152 },
-}
-
-export const storageConfig = {
-  blob_threshold: 104_857_600,
-  chunk_size: 2_097_152,
-  metadata_db: '',
-  blob_storage: '',
-  chunk_storage: '',
-  snapshot_interval: 3_600_000,
-  min_free: 0,
-  history_limit: 1000,
-  site_limit: 1000,
 }
 
 export interface Box {
@@ -71,7 +60,7 @@ export async function openBox(t: Cleanup, options: BoxOptions = {}): Promise<Box
   const dht = options.dht ?? createFakeDht()
   const swarm = options.swarm ?? createFakeSwarm()
   const paths = storePaths({ ...storageConfig, stateDir: state })
-  const store = createStore({ log: silentLog }, { ...storageConfig, stateDir: state })
+  const store = makeStore(state)
   const engine = swarm.engine(paths)
   const library = createLibrary(
     { engine, torrents: store.torrents, sites: store.sites, layout: paths, log: silentLog },
