@@ -1,7 +1,6 @@
 /** From a card to a box: the verbs and the scripts of the image, with FAT, faketime and a whole daemon. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { globSync } from 'node:fs'
 import { chmod, mkdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -11,12 +10,10 @@ import { ROOT } from '../support/sources.ts'
 import { type Cleanup, finallyDo, tempFolder } from '../support/temp.ts'
 import { boot, withoutUml } from '../support/uml.ts'
 import { until } from '../support/until.ts'
+import { createWrongClock, withoutWrongClocks } from '../support/wrong-clock.ts'
 import { DEFAULTS, ED25519 } from '../services/first-boot/box.ts'
 
 const LIBEXEC = join(ROOT, 'image/mkosi/mkosi.extra/usr/libexec/btlinkd')
-const [FAKETIME = '/usr/lib/faketime/libfaketimeMT.so.1'] = globSync(
-  '/usr/lib/*/faketime/libfaketimeMT.so.1',
-)
 const MKFS = '/usr/sbin/mkfs.vfat'
 const MCOPY = '/usr/bin/mcopy'
 const MOUNT = '/usr/bin/mount'
@@ -231,20 +228,11 @@ async function asDevice(box: TestDaemon): Promise<void> {
   assert.equal((await box.get('btlink')).status, 200)
 }
 
-describe('a box whose clock is years off (R22)', { skip: missing(FAKETIME) }, () => {
+describe('a box whose clock is years off (R22)', { skip: withoutWrongClocks() }, () => {
   it('works as any other, says so, and is well once the clock is set', async (t) => {
-    const time = join(await tempFolder(t, 'clock'), 'time')
-    const set = (to: string) => writeFile(time, `${to}\n`)
+    const { env, set } = await createWrongClock(t, '@1970-01-01 00:00:20')
     const year = new Date().getUTCFullYear()
-    await set('@1970-01-01 00:00:20')
-    const box = await createTestDaemon(t, {
-      env: {
-        LD_PRELOAD: FAKETIME,
-        FAKETIME_TIMESTAMP_FILE: time,
-        FAKETIME_NO_CACHE: '1',
-        FAKETIME_DONT_FAKE_MONOTONIC: '1',
-      },
-    })
+    const box = await createTestDaemon(t, { env })
     const status = async () => (await box.json('status'))['clock'] as { state: string }
     for (const [to, state] of [
       ['@1970-01-01 00:00:20', 'unset'],

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { globSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { createTestDaemon, writeSite } from '../support/daemon.ts'
@@ -8,31 +6,19 @@ import { publish } from '../support/neighbours.ts'
 import { missing } from '../support/processes.ts'
 import { tempFolder } from '../support/temp.ts'
 import { until } from '../support/until.ts'
+import { createWrongClock, withoutWrongClocks } from '../support/wrong-clock.ts'
 
-const [FAKETIME = '/usr/lib/faketime/libfaketimeMT.so.1'] = globSync(
-  '/usr/lib/*/faketime/libfaketimeMT.so.1',
-)
-
-describe('a box whose clock is set', { skip: missing(FAKETIME, '/usr/bin/curl') }, () => {
+describe('a box whose clock is set', {
+  skip: withoutWrongClocks() || missing('/usr/bin/curl'),
+}, () => {
   it('goes on as before: a day back, and from 1970 to now', async (t) => {
-    const folder = await tempFolder(t, 'clock')
-    const time = join(folder, 'time')
-    const set = (to: string) => writeFile(time, `@${to}\n`)
-    await set('1970-01-02 00:00:20')
-    const box = await createTestDaemon(t, {
-      env: {
-        LD_PRELOAD: FAKETIME,
-        FAKETIME_TIMESTAMP_FILE: time,
-        FAKETIME_NO_CACHE: '1',
-        // The kernel's monotonic clock is set by nobody.
-        FAKETIME_DONT_FAKE_MONOTONIC: '1',
-      },
-    })
-    const site = join(folder, 'site')
+    const { env, set } = await createWrongClock(t, '@1970-01-02 00:00:20')
+    const box = await createTestDaemon(t, { env })
+    const site = join(await tempFolder(t, 'clock'), 'site')
     const changes = {
-      back: '1970-01-01 00:00:20',
-      forth: '2026-06-01 00:00:00',
-      again: '2026-05-31 00:00:00',
+      back: '@1970-01-01 00:00:20',
+      forth: '@2026-06-01 00:00:00',
+      again: '@2026-05-31 00:00:00',
     }
     await writeSite(site, { 'index.html': 'first' })
     const { host } = await publish(box, site, 'home')

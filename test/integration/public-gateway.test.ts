@@ -54,10 +54,12 @@ describe('a public gateway as the manual has it', { skip }, () => {
       const more = ['--cacert', root, '--resolve', `${host}:${httpsPort}:127.0.0.1`]
       return curl(`https://${host}:${httpsPort}/`, { more })
     }
-    const first = await until('the certificate', () => ask('gw.example.org'), { everyMs: 250 })
+    const certified = (host: string) =>
+      until(`the certificate for ${host}`, () => ask(host), { timeoutMs: 60_000, everyMs: 250 })
+    const first = await certified('gw.example.org')
     assert.equal(first.status, 200)
     assert.equal((await ask('btlink.gw.example.org')).status, 200)
-    const linked = await until('the linked site', () => ask(LINKED), { everyMs: 250 })
+    const linked = await certified(LINKED)
     assert.equal(linked.status, 200)
     assert.equal(linked.text(), (await box.get(site)).text())
     await assert.rejects(ask('www.gw.example.org'), /alert|unrecognized/)

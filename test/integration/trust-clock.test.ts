@@ -1,17 +1,11 @@
 import assert from 'node:assert/strict'
-import { globSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { certificatesOf, firstOf } from '../engines/pki/open-pki.ts'
 import { OPENSSL, rootFileOf, sClient, site } from '../support/box-trust.ts'
 import { createTestDaemon, type TestDaemon } from '../support/daemon.ts'
 import { missing } from '../support/processes.ts'
-import { tempFolder } from '../support/temp.ts'
+import { createWrongClock, withoutWrongClocks } from '../support/wrong-clock.ts'
 
-const [FAKETIME = '/usr/lib/faketime/libfaketimeMT.so.1'] = globSync(
-  '/usr/lib/*/faketime/libfaketimeMT.so.1',
-)
 const DAY = 86_400_000
 
 /** How a client with the right time finds it. */
@@ -25,24 +19,15 @@ async function verdict(box: TestDaemon, host: string, rootFile: string): Promise
 }
 
 describe('a box that starts for the first time with a wrong clock (E08, E09)', {
-  skip: missing(FAKETIME, OPENSSL),
+  skip: withoutWrongClocks() || missing(OPENSSL),
 }, () => {
   for (const [what, day] of [
     ['in 1970', '1970-01-02 00:00:20'],
     ['decades ahead', '2070-01-02 00:00:20'],
   ] as const) {
     it(`${what} opens https for devices whose clocks are right, then and after it was set`, async (t) => {
-      const time = join(await tempFolder(t, 'clock'), 'time')
-      const set = (to: string) => writeFile(time, `${to}\n`)
-      await set(`@${day}`)
-      const box = await createTestDaemon(t, {
-        env: {
-          LD_PRELOAD: FAKETIME,
-          FAKETIME_TIMESTAMP_FILE: time,
-          FAKETIME_NO_CACHE: '1',
-          FAKETIME_DONT_FAKE_MONOTONIC: '1',
-        },
-      })
+      const { env, set } = await createWrongClock(t, `@${day}`)
+      const box = await createTestDaemon(t, { env })
       const rootFile = await rootFileOf(t, box)
       assert.equal(await verdict(box, site(1), rootFile), '0 (ok)')
       const pki = async () => {

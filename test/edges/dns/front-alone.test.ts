@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { withoutServers } from '../../support/dns-servers.ts'
-import { missing } from '../../support/processes.ts'
 import { until } from '../../support/until.ts'
-import { FAKETIME, IN_1970, startInternet, startSetup } from './front-setups.ts'
+import { withoutWrongClocks } from '../../support/wrong-clock.ts'
+import { IN_1970, startInternet, startSetup } from './front-setups.ts'
 import { dig } from './house.ts'
 import { HOUSE_CONFIG, MAGNET } from './scenario.ts'
 
@@ -13,7 +13,9 @@ const short = async (port: number, name: string, type = 'A', ...more: string[]) 
 
 const content = (digit: string) => `${digit.repeat(40)}-ih.btlink`
 
-describe('unbound whose btlinkd is gone', { skip: withoutServers() || missing(FAKETIME) }, () => {
+describe('unbound whose btlinkd is gone', {
+  skip: withoutServers() || withoutWrongClocks(),
+}, () => {
   it('answers the internet and the household, and names of content when it is back', async (t) => {
     const internet = await startInternet(t)
     const house = await startSetup(t, 'unbound', { internet })

@@ -1,5 +1,4 @@
 /** One house three times: our resolver alone, behind unbound, and behind dnsmasq; and its internet. */
-import { globSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { nameOfText } from '../../../src/base/dns/name.ts'
@@ -15,20 +14,12 @@ import { freePort } from '../../support/free-port.ts'
 import { type Running, start } from '../../support/processes.ts'
 import { type Cleanup, tempFolder } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
+import { startsAt } from '../../support/wrong-clock.ts'
 import { dig, dnsConfig } from './house.ts'
 import { type Engine, HOUSE_CONFIG, INTERNET, ROUTES } from './scenario.ts'
 
-export const [FAKETIME = '/usr/lib/faketime/libfaketimeMT.so.1'] = globSync(
-  '/usr/lib/*/faketime/libfaketimeMT.so.1',
-)
-
 /** The environment of a machine whose clock nobody has set. */
-export const IN_1970 = {
-  ...process.env,
-  LD_PRELOAD: FAKETIME,
-  FAKETIME: '@1970-01-01 00:00:20',
-  FAKETIME_DONT_FAKE_MONOTONIC: '1',
-}
+export const IN_1970 = { ...process.env, ...startsAt('@1970-01-01 00:00:20') }
 
 const answers = (port: number, ...args: string[]) =>
   until(`port ${port} to answer ${args.join(' ')}`, async () =>

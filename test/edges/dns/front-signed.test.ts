@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { withoutServers } from '../../support/dns-servers.ts'
-import { missing } from '../../support/processes.ts'
-import { FAKETIME, IN_1970, startInternet, startSetup } from './front-setups.ts'
+import { withoutWrongClocks } from '../../support/wrong-clock.ts'
+import { IN_1970, startInternet, startSetup } from './front-setups.ts'
 import { dig } from './house.ts'
 import { CONTENT } from './scenario.ts'
 
-const skip = withoutServers() || missing(FAKETIME)
+const skip = withoutServers() || withoutWrongClocks()
 
 describe('unbound that validates from a signed root', { skip }, () => {
   it('answers names of content, though the root denies that they can be', async (t) => {

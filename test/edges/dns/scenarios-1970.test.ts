@@ -4,11 +4,12 @@ import { describe, it } from 'node:test'
 import { DIG, withoutServers } from '../../support/dns-servers.ts'
 import { missing } from '../../support/processes.ts'
 import { until } from '../../support/until.ts'
-import { FAKETIME, IN_1970, startInternet, startSetup } from './front-setups.ts'
+import { withoutWrongClocks } from '../../support/wrong-clock.ts'
+import { IN_1970, startInternet, startSetup } from './front-setups.ts'
 import { dig } from './house.ts'
 import { checkAll } from './scenario-runner.ts'
 
-const skip = withoutServers() || missing(DIG, FAKETIME)
+const skip = withoutServers() || missing(DIG) || withoutWrongClocks()
 
 for (const engine of ['embedded', 'unbound'] as const) {
   describe(`the house with ${engine} in 1970`, { skip }, () => {

@@ -3,11 +3,12 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { DIG, withoutServers } from '../../support/dns-servers.ts'
 import { missing } from '../../support/processes.ts'
-import { FAKETIME, startInternet, startSetup } from './front-setups.ts'
+import { withoutWrongClocks } from '../../support/wrong-clock.ts'
+import { startInternet, startSetup } from './front-setups.ts'
 import { dig } from './house.ts'
 import { checkAll } from './scenario-runner.ts'
 
-const skip = withoutServers() || missing(DIG, FAKETIME)
+const skip = withoutServers() || missing(DIG) || withoutWrongClocks()
 
 for (const engine of ['embedded', 'unbound', 'dnsmasq'] as const) {
   describe(`the house with ${engine}`, { skip }, () => {
