@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
@@ -75,6 +75,18 @@ describe('the mark of a seed', () => {
       ),
       { numRuns: 30 },
     )
+  })
+
+  it('is written again only when it says something else: cards wear', async (t) => {
+    const { layout } = await emptyLayout(t)
+    const written = async () =>
+      (await stat(join(torrentFolder(layout, HASH), 'seed'), { bigint: true })).ino
+    await saveSeedMark(layout, HASH, mark())
+    const first = await written()
+    await saveSeedMark(layout, HASH, mark())
+    assert.equal(await written(), first)
+    await saveSeedMark(layout, HASH, mark({ given: 1 }))
+    assert.notEqual(await written(), first)
   })
 
   const broken: [string, Encodable | Uint8Array][] = [

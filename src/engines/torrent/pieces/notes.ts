@@ -15,8 +15,17 @@ export async function readNote(path: string): Promise<BDict | undefined> {
   }
 }
 
+async function says(path: string, bytes: Uint8Array): Promise<boolean> {
+  try {
+    if ((await stat(path)).size !== bytes.length) return false
+    return Buffer.compare(await readFile(path), bytes) === 0
+  } catch {
+    return false
+  }
+}
+
 /**
- * After a power cut it is this note or the one before, and what an old one does not know is hashed
+ * What says the same as before is not written: cards wear. After a power cut it is this note or the one before, and what an old one does not know is hashed
  * again: the folder is not synced, which would double what a download writes to a card. Not for two
  * writers of one file at the same time.
  */
@@ -24,9 +33,11 @@ export async function writeNote(
   path: string,
   note: Record<string, Encodable | undefined>,
 ): Promise<void> {
+  const bytes = encode(note)
+  if (await says(path, bytes)) return
   const file = await open(`${path}.tmp`, 'w', 0o640)
   try {
-    await file.writeFile(encode(note))
+    await file.writeFile(bytes)
     await file.sync()
   } finally {
     await file.close()
