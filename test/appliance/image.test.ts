@@ -27,7 +27,14 @@ import {
 } from '../support/house.ts'
 import type { House, Lease } from '../support/house.ts'
 import { untilTheEnd } from '../support/house-whole.ts'
-import { builtImage, flash, putOnCard, tapInPlaceOf, withoutImage } from '../support/image.ts'
+import {
+  builtImage,
+  flash,
+  isLongProof,
+  putOnCard,
+  tapInPlaceOf,
+  withoutImage,
+} from '../support/image.ts'
 import { type Machine, machine } from '../support/machine.ts'
 import { publish, SITE } from '../support/neighbours.ts'
 import { missing, output, run } from '../support/processes.ts'
@@ -39,6 +46,8 @@ const MAC = '52:54:00:0b:0b:01'
 const skip = withoutHouse() || withoutImage() || missing(DIG, SSH)
 // A machine without KVM does in a minute what a board does in seconds.
 const START_MS = 400_000
+// Minutes more, for each start anew.
+const long = { skip: !isLongProof && 'npm run proof:image does it' }
 
 describe('a flashed box', { skip }, () => {
   const t = untilTheEnd()
@@ -108,7 +117,7 @@ dht:
       lease = await joinNetwork(t, laptop)
       failed = await settled(box, START_MS)
     },
-    { timeout: 900_000 },
+    { timeout: 1_150_000 },
   )
   after(() => rm(folder, { recursive: true, force: true }))
 
@@ -239,7 +248,7 @@ dht:
     assert.equal(await opensFor('root.pem'), false, 'the root of before is still used')
   }
 
-  it('R20 puts all that it is into one file, on a FAT stick as well', async () => {
+  it('R20 puts all that it is into one file, on a FAT stick as well', long, async () => {
     first = await secrets(box)
     const enabled = await box.shell('systemctl is-enabled btlinkd-resume.service')
     assert.equal(enabled.text.trim(), 'enabled')
@@ -248,14 +257,14 @@ dht:
     assert.equal(made.code, 0, made.text)
   })
 
-  it('R20 is as new after a factory reset, at the same version', async () => {
+  it('R20 is as new after a factory reset, at the same version', long, async () => {
     const version = await image()
     const reset = () => box.shell('btlinkd reset --factory --stop --yes').catch(() => undefined)
     assert.equal(await startedAnew(box, reset, START_MS), '')
     await isAsNew(first, version)
   })
 
-  it('R20 is itself again by its backup', async () => {
+  it('R20 is itself again by its backup', long, async () => {
     const done = await box.shell(`${phrase} btlinkd backup restore ${BACKUP} --stop --yes`, 240_000)
     assert.equal(done.code, 0, done.text)
     const now = await secrets(box)
@@ -266,7 +275,7 @@ dht:
     assert.equal(await dig('nas.lan'), '10.77.0.20')
   })
 
-  it('R20 is as new after a file was put on its card', async () => {
+  it('R20 is as new after a file was put on its card', long, async () => {
     const before = await secrets(box)
     const version = await image()
     const marker = join(folder, 'btlinkd-factory-reset')
