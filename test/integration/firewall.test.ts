@@ -80,6 +80,8 @@ interface Town {
   /** Puts this configuration's ports into the firewall, as the unit does; gives what is said. The file is `meanwhile` once btlinkd read it. */
   configure: (yaml: string, meanwhile?: string) => Promise<string>
   rules: () => Promise<string>
+  /** Looks at the networks of the house again, as the unit does. */
+  own: () => Promise<void>
 }
 
 const ADDRESSES = {
@@ -121,7 +123,9 @@ async function town(t: TestContext, ports: readonly Port[]): Promise<Town> {
   await listening.line((line) => line === 'ready')
   const within = { netns: box.netns }
   await output(NFT, ['-f', join(EXTRA, 'etc/nftables.conf')], within)
-  await output('/bin/sh', [join(EXTRA, 'usr/libexec/btlinkd/firewall-own')], within)
+  const own = async () =>
+    void (await output('/bin/sh', [join(EXTRA, 'usr/libexec/btlinkd/firewall-own')], within))
+  await own()
   const here = await tempFolder(t, 'btl-firewall')
   const file = join(here, 'btlinkd.yaml')
   const targets = {
@@ -130,6 +134,7 @@ async function town(t: TestContext, ports: readonly Port[]): Promise<Town> {
   }
   return {
     box,
+    own,
     rules: () => output(NFT, ['list', 'table', 'inet', 'btlinkd'], within),
     async asks(who, family) {
       const { of, [family]: host } = targets[who]
@@ -171,6 +176,24 @@ describe('the firewall of the image', { skip: withoutNetns() || missing(NFT, IP)
     assert.match(await configure(await readFile(SHIPPED, 'utf8')), /^0 $/)
     const again = await asks('stranger', 4)
     assert.deepEqual(sorted(again), sorted(everyone), 'as configured')
+  })
+
+  it('knows the networks that the router announces to networkd as those of the house', async (t) => {
+    const { box, asks, own } = await town(t, ['53 udp', '80 tcp'])
+    const inside = (...args: string[]) => output(IP, ['-n', box.netns, '-6', ...args])
+    // systemd-networkd, and not the kernel, hears the router: the address has no route of its own.
+    await inside('addr', 'del', '2001:db8:1::1/64', 'dev', 'eth0')
+    await inside('addr', 'add', '2001:db8:1::1/64', 'dev', 'eth0', 'nodad', 'noprefixroute')
+    await own()
+    assert.deepEqual(await asks('house', 6), [], 'nobody announced it')
+    await inside('route', 'add', '2001:db8:1::/64', 'dev', 'eth0', 'proto', 'ra')
+    // A network behind a router of the house is announced as well, and may be anybody's.
+    const far = ['2001:db8:9::/64', 'via', '2001:db8:1::2', 'dev', 'eth0', 'proto', 'ra']
+    await inside('route', 'replace', ...far, 'metric', '1')
+    await own()
+    assert.deepEqual(sorted(await asks('house', 6)), ['53 udp', '80 tcp'])
+    await inside('route', 'del', ...far, 'metric', '1')
+    assert.deepEqual(await asks('stranger', 6), [])
   })
 
   it('follows the ports of the configuration, and stays as it was where that is broken', async (t) => {
