@@ -128,9 +128,9 @@ export function createSettings(deps: SettingsDeps) {
   }
 
   return {
-    /** A box that has no configuration yet gets the one of the image. */
+    /** A box that has no configuration yet, or lost it to a power cut, gets the one of the image. */
     async begin(): Promise<void> {
-      if ((await readIfThere(file)) === undefined)
+      if (((await readIfThere(file)) ?? '') === '')
         await writeDurably(file, await defaults(), options)
     },
     async take(card: BootFile, told: Told): Promise<void> {

@@ -31,6 +31,15 @@ describe('btlinkd.yaml on the card (R02)', () => {
     assert.equal(await box.read(CONFIG), DEFAULTS)
   })
 
+  it('is not needed where a power cut took what was in the settings of the box', async (t) => {
+    const box = await newBox(t)
+    await box.start()
+    // As ext4 leaves a file whose data was not on the disk yet.
+    await writeFile(box.at(CONFIG), '')
+    assert.deepEqual((await box.start()).faults, [])
+    assert.equal(await box.read(CONFIG), DEFAULTS)
+  })
+
   it('that is wrong leaves the box as it was, and says the line and the key on the card', async (t) => {
     const box = await newBox(t)
     await box.put('btlinkd.yaml', 'dns:\n  port: 70000\n  prot: 1\nswarm:\n  port: no\n')
