@@ -5,6 +5,7 @@ import { open, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { renameDurably } from '../../base/durable-file.ts'
+import { codeOf } from '../../base/errors.ts'
 import { BadFile, Unreachable } from './errors.ts'
 import type { ReleaseFile } from './release.ts'
 import type { ReleaseSource } from './source.ts'
@@ -130,7 +131,9 @@ export async function fetchFile(input: FetchInput, signal: AbortSignal): Promise
     }
     if (!isRight) throw new BadFile(file.name, 'its hash is another')
   } catch (error) {
-    if (error instanceof BadFile) await rm(partial, { force: true })
+    // A disk that is full needs the room more than we need the part.
+    const isUseless = error instanceof BadFile || codeOf(error) === 'ENOSPC'
+    if (isUseless) await rm(partial, { force: true })
     throw error
   }
   await renameDurably(partial, path)

@@ -4,7 +4,7 @@
  * again, and makes the files of the new slot out of packs and of the slot that runs.
  */
 import { createReadStream } from 'node:fs'
-import { mkdir, readdir, rm, statfs } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { renameDurably } from '../../base/durable-file.ts'
 import { codeOf } from '../../base/errors.ts'
@@ -52,9 +52,22 @@ async function keepOnly(folder: string, names: readonly string[]): Promise<void>
     if (!kept.has(entry)) await rm(join(folder, entry), { recursive: true, force: true })
 }
 
+/** What a file takes of the disk; a hole in it is no room that was taken. */
+const takenBytes = async (path: string): Promise<number> =>
+  stat(path).then(
+    ({ blocks }) => blocks * 512,
+    () => 0,
+  )
+
 async function missingBytes(folder: string, files: readonly ReleaseFile[]): Promise<number> {
   const present = new Set(await readdir(folder))
-  return files.reduce((sum, file) => (present.has(file.name) ? sum : sum + file.size), 0)
+  let missing = 0
+  for (const { name, size } of files) {
+    if (present.has(name)) continue
+    // What a cut left is gone on with, and takes its room already.
+    missing += Math.max(0, size - (await takenBytes(join(folder, `${name}.part`))))
+  }
+  return missing
 }
 
 export interface FetchedRelease {
@@ -121,6 +134,7 @@ async function takePack(
   } finally {
     await rm(partial, { force: true })
     await rm(copy, { force: true })
+    await rm(`${copy}.part`, { force: true })
   }
 }
 
