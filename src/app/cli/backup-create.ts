@@ -1,7 +1,9 @@
 /** `backup create`: a copy of the database from the daemon, or from the folder where none runs, and the files beside it. */
-import { copyFile, mkdtemp, rm, stat } from 'node:fs/promises'
-import { hostname } from 'node:os'
-import { join } from 'node:path'
+import { constants } from 'node:fs'
+import { access, copyFile, mkdtemp, rm, stat } from 'node:fs/promises'
+import { hostname, tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { codeOf } from '../../base/errors.ts'
 import type { InfoHash } from '../../base/hashes.ts'
 import { formatSize } from '../../base/units.ts'
 import {
@@ -33,6 +35,7 @@ interface Box {
 type Work = (database: string | undefined, signal: AbortSignal) => Promise<void>
 
 const NEVER = new AbortController().signal
+const SCRATCH = 'btlinkd-backup-'
 
 const isThere = async (path: string): Promise<boolean> =>
   (await stat(path).catch(() => undefined)) !== undefined
@@ -62,9 +65,49 @@ async function withOwnCopy(
   }
 }
 
+/** access(2): as no mode of the folder makes it, for root as for anybody. */
+const isReadOnly = (folder: string): Promise<boolean> =>
+  access(folder, constants.W_OK).then(
+    () => false,
+    (error: unknown) => codeOf(error) === 'EROFS',
+  )
+
+/** A copy in `folder` of the database with what its log holds, else of its own last copy; undefined where there is none. */
+async function copyInto(folder: string, database: string): Promise<string | undefined> {
+  const failures: unknown[] = []
+  for (const source of [database, `${database}.snapshot`]) {
+    if (!(await isThere(source))) continue
+    const copy = join(folder, basename(source))
+    try {
+      for (const suffix of ['', '-wal', '-journal']) {
+        if (await isThere(source + suffix)) await copyFile(source + suffix, copy + suffix)
+      }
+      await createDatabaseFiles().inspect(copy)
+      return copy
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  if (failures.length > 0) throw failures[0]
+  return undefined
+}
+
+/** Nobody can write to it any more, so nobody has to be asked or to rest; nor can a copy be made there. */
+async function withCopyElsewhere(database: string, work: Work): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), SCRATCH))
+  try {
+    await work(await copyInto(folder, database), NEVER)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
 /** A box in mode proxy-only has no database, and takes no commands. */
 async function withCopy(box: Box, work: Work): Promise<void> {
   const { stateDir, paths } = box
+  if (await isReadOnly(stateDir)) {
+    return asOwner(stateDir, () => withCopyElsewhere(paths.database, work))
+  }
   try {
     const { file } = await ask<{ file: string }>(stateDir, 'POST', '/api/backup/snapshot')
     return await asOwner(stateDir, () => work(file, NEVER))
@@ -87,7 +130,9 @@ async function withCopy(box: Box, work: Work): Promise<void> {
 
 /** Newest versions of the sites of this box. */
 async function ownTorrents(stateDir: string, database: string): Promise<InfoHash[]> {
-  const folder = await mkdtemp(join(stateDir, '.backup-'))
+  const folder = await mkdtemp(
+    (await isReadOnly(stateDir)) ? join(tmpdir(), SCRATCH) : join(stateDir, '.backup-'),
+  )
   try {
     const copy = join(folder, 'state.db')
     await copyFile(database, copy)
