@@ -11,6 +11,7 @@ import {
   parsePublicKey,
   readNotes,
 } from '../../services/update/index.ts'
+import { createRunFolder, StateInUse } from '../run-folder.ts'
 import { ask, Refused } from './admin-client.ts'
 import { ownerOf, type UpdateParts } from './update-parts.ts'
 import type { Flags } from './verb.ts'
@@ -20,6 +21,8 @@ const DAY_MS = 24 * 60 * 60_000
 const FETCH_MS = 6 * 60 * 60_000
 // A run of the timer that comes some minutes early is the run it was meant to be.
 const EARLY_MS = 10 * 60_000
+// Nobody is waited for; the folder of the lock may have to be made.
+const TURN_MS = 10_000
 
 export interface FetchedView {
   version: string
@@ -43,7 +46,22 @@ async function seed(parts: UpdateParts): Promise<Pick<FetchedView, 'seeds' | 'se
   }
 }
 
-export async function fetchHere(
+/** Two at once would write into the same parts of files. @throws Refused */
+async function alone<Result>(stateDir: string, work: () => Promise<Result>): Promise<Result> {
+  const turn = createRunFolder(stateDir, 'update', 0)
+  await turn.start(AbortSignal.timeout(TURN_MS)).catch((error: unknown) => {
+    throw error instanceof StateInUse
+      ? new Refused('another `btlinkd update` fetches now: wait until it is done')
+      : error
+  })
+  try {
+    return await work()
+  } finally {
+    await turn.stop()
+  }
+}
+
+async function fetchNow(
   parts: UpdateParts,
   options: { allowDowngrade: boolean },
   signal: AbortSignal,
@@ -54,10 +72,17 @@ export async function fetchHere(
   return { version, where: source.where, fetchedBytes, totalBytes, ...seeding }
 }
 
+export const fetchHere = (
+  parts: UpdateParts,
+  options: { allowDowngrade: boolean },
+  signal: AbortSignal,
+): Promise<FetchedView> => alone(parts.stateDir, () => fetchNow(parts, options, signal))
+
 /** Runs `update fetch` as the owner of the state. */
 async function fetchAs(
   owner: { uid: number; gid: number },
   args: readonly string[],
+  signal: AbortSignal,
 ): Promise<FetchedView> {
   const [, main = ''] = process.argv
   const command = [...process.execArgv, main, 'update', 'fetch', '--json', ...args]
@@ -65,9 +90,10 @@ async function fetchAs(
     execFile(
       process.execPath,
       command,
-      { ...owner, timeout: FETCH_MS },
+      { ...owner, timeout: FETCH_MS, signal },
       (error, stdout, stderr) => {
         if (!error) resolve(JSON.parse(stdout) as FetchedView)
+        else if (signal.aborted) reject(signal.reason)
         else reject(new Refused(stderr.trim().replace(/^btlinkd update: /, '') || error.message))
       },
     )
@@ -85,7 +111,7 @@ export async function fetchAsOwner(
   if (!owner) return fetchHere(parts, { allowDowngrade }, signal)
   const config = typeof flags['config'] === 'string' ? ['--config', flags['config']] : []
   const downgrade = allowDowngrade ? ['--allow-downgrade'] : []
-  return fetchAs(owner, ['--state', parts.stateDir, ...config, ...downgrade])
+  return fetchAs(owner, ['--state', parts.stateDir, ...config, ...downgrade], signal)
 }
 
 async function lastCheck(path: string): Promise<number> {
@@ -102,7 +128,7 @@ export async function fetchAutomatically(
   parts: UpdateParts,
   signal: AbortSignal,
 ): Promise<FetchedView | { done: string }> {
-  const { config, folders, updater, sources, image } = parts
+  const { config, folders, stateDir } = parts
   if (!config.automatic || config.checks_per_day === 0) return { done: 'updates are not automatic' }
   const now = Date.now()
   const last = await lastCheck(folders.checked)
@@ -111,6 +137,15 @@ export async function fetchAutomatically(
   if (!isDue) return { done: 'no check is due' }
   // Root is about to take it: another look must not change it meanwhile.
   if (existsSync(folders.request)) return { done: 'what was fetched is to be installed now' }
+  return alone(stateDir, () => lookAndFetch(parts, now, signal))
+}
+
+async function lookAndFetch(
+  parts: UpdateParts,
+  now: number,
+  signal: AbortSignal,
+): Promise<FetchedView | { done: string }> {
+  const { folders, updater, sources, image } = parts
   const reports = await updater.check(sources, signal)
   await mkdir(dirname(folders.checked), { recursive: true, mode: 0o750 })
   await writeFile(folders.checked, JSON.stringify({ at: new Date(now).toISOString(), reports }))
@@ -119,7 +154,7 @@ export async function fetchAutomatically(
   const fresh = reports.some(
     ({ version, whyNot }) => version !== undefined && whyNot === undefined && !here.has(version),
   )
-  if (fresh) return fetchHere(parts, { allowDowngrade: false }, signal)
+  if (fresh) return fetchNow(parts, { allowDowngrade: false }, signal)
   const silent = reports.filter(({ version }) => version === undefined)
   // What was fetched is installed by now, or withdrawn; a source that is away says neither.
   if (silent.length === 0) await rm(folders.fetched, { recursive: true, force: true })

@@ -10,6 +10,7 @@ import { describe, it, type TestContext } from 'node:test'
 import { missing, run } from '../../support/processes.ts'
 import { builtImage, vendor } from '../../support/releases.ts'
 import { finallyDo, tempFolder } from '../../support/temp.ts'
+import { until } from '../../support/until.ts'
 import { env, LAUNCH } from './state-at-rest.ts'
 
 /** A box whose channel has 0.2.0; `status` is what the channel answers instead. */
@@ -22,9 +23,17 @@ async function boxWithChannel(t: TestContext) {
     await signer.release(built, release, { packsOnly: true })
   }
   await offer('0.2.0')
-  const behaviour = { status: 200 }
+  const behaviour = { status: 200, waits: Promise.resolve() }
+  const asked: string[] = []
   const server = createServer((request, response) => {
-    void readFile(join(release, (request.url ?? '/').slice(1))).then(
+    const name = (request.url ?? '/').slice(1)
+    asked.push(name)
+    const read = async () => {
+      const bytes = await readFile(join(release, name))
+      if (name.includes('.root.')) await behaviour.waits
+      return bytes
+    }
+    void read().then(
       (bytes) => response.writeHead(behaviour.status).end(bytes),
       () => response.writeHead(404).end(),
     )
@@ -39,17 +48,17 @@ async function boxWithChannel(t: TestContext) {
     `state_dir: ${state}\nupdate: { channel: 'http://127.0.0.1:${port}', key: ${signer.keys.publicKey} }\n`,
   )
   const update = join(state, 'update')
+  const btlinkd = (...args: string[]) =>
+    run(process.execPath, [LAUNCH, ...args, '--config', config], { env })
   return {
     behaviour,
     offer,
     update,
+    asked,
+    btlinkd,
     fetched: join(update, 'release', 'release.json'),
     async fetch() {
-      const done = await run(
-        process.execPath,
-        [LAUNCH, 'update', 'fetch', '--automatic', '--config', config],
-        { env },
-      )
+      const done = await btlinkd('update', 'fetch', '--automatic')
       assert.equal(done.code, 0, done.stderr)
       return done.stdout
     },
@@ -73,6 +82,26 @@ describe('R19 the looking for releases', { skip: missing('/usr/bin/minisign') },
     await box.forgetCheck()
     assert.equal(await box.fetch(), 'nothing new\n')
     assert.equal(existsSync(box.fetched), false)
+  })
+
+  it('is done by one at a time: two would write into the same files', async (t) => {
+    const box = await boxWithChannel(t)
+    const held = Promise.withResolvers<void>()
+    box.behaviour.waits = held.promise
+    const first = box.btlinkd('update', 'fetch')
+    await until('the first to fetch', () => box.asked.some((name) => name.includes('.root.')))
+    const before = box.asked.length
+    // Lest the test waits for ever where the second one waits with the first.
+    const late = setTimeout(held.resolve, 10_000)
+    const second = await box.btlinkd('update', 'fetch')
+    assert.equal(second.code, 1)
+    assert.match(second.stderr, /another `btlinkd update` fetches now/)
+    assert.match(await box.fetch(), /another `btlinkd update` fetches now/)
+    assert.equal(box.asked.length, before, 'they asked nobody')
+    clearTimeout(late)
+    held.resolve()
+    assert.equal((await first).code, 0)
+    assert.match((await box.btlinkd('update', 'fetch')).stdout, /fetched {3}0\.2\.0/)
   })
 
   it('leaves what somebody asked for until it is installed', async (t) => {
