@@ -1,6 +1,6 @@
 /** What can be mended by asking services: of the box, and of the machine. */
 import { X509Certificate } from 'node:crypto'
-import { readdir, readFile, rename } from 'node:fs/promises'
+import { readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { formatSize } from '../../base/units.ts'
 import { few, type Fix } from './check.ts'
@@ -11,9 +11,15 @@ import { CannotFix } from './errors.ts'
 import type { Machine, Ports } from './ports.ts'
 import { statusOf } from './status.ts'
 
-/** Units that a restart cannot harm, and that a household misses. */
+/**
+ * Units that a restart cannot harm, and that a household misses. A start of the others resets the box,
+ * starts the machine anew, or counts as an attempt of this version.
+ */
 const RESTARTABLE =
-  /^(?:btlinkd-[a-z-]+|unbound|systemd-(?:timesyncd|resolved|networkd)|chrony|avahi-daemon|nftables|NetworkManager)\.service$/
+  /^(?:btlinkd-(?!factory-reset|healthy|boot-)[a-z-]+|unbound|systemd-(?:timesyncd|resolved|networkd)|chrony|avahi-daemon|nftables|NetworkManager)\.service$/
+/** Of the image: writes what is asked for, and notes in the file what it was made of. */
+const FRONT_UNIT = 'btlinkd-dns-front-changed.service'
+const FRONT_MADE = '/var/lib/btlinkd-front/seen'
 const TIME_UNITS = ['systemd-timesyncd.service', 'chrony.service', 'chronyd.service']
 
 async function systemctl(machine: Machine, args: string[], signal: AbortSignal): Promise<void> {
@@ -86,16 +92,14 @@ export const serviceFixes: readonly Fix[] = [
     view: 'machine',
     async mend({ facts, machine }, signal) {
       if (!facts.front) return 'there is no resolver in front'
-      const unit = await machine.run(
-        'systemctl',
-        ['is-enabled', 'btlinkd-dns-front.service'],
-        signal,
-      )
+      const unit = await machine.run('systemctl', ['is-enabled', FRONT_UNIT], signal)
       if (unit?.code === 0) {
-        // The image makes the file at each start.
-        await systemctl(machine, ['restart', 'btlinkd-dns-front.service'], signal)
-        await systemctl(machine, ['reload-or-restart', 'unbound.service'], signal)
-        return 'made the configuration of unbound anew, and reloaded it'
+        // The unit of the image leaves a file that it made of this configuration as it is.
+        await rm(machine.path(FRONT_MADE), { force: true }).catch(() => {
+          throw new CannotFix('only root may have it made anew: run this with sudo')
+        })
+        await systemctl(machine, ['restart', FRONT_UNIT], signal)
+        return 'made the configuration of unbound anew, and restarted it where that is another'
       }
       const file = machine.path(FRONT_FILE)
       const before = await machine.read(FRONT_FILE)

@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { requireConfig } from '../../../src/app/config/load.ts'
 import { unboundTextLike } from '../../../src/app/dns-front.ts'
 import { missing } from '../../support/processes.ts'
+import { ROOT } from '../../support/sources.ts'
 import { tempFolder } from '../../support/temp.ts'
 import { createPatient } from './patient.ts'
 
 const FILE = '/etc/unbound/unbound.conf.d/btlinkd.conf'
+const SEEN = '/var/lib/btlinkd-front/seen'
+const LIBEXEC = join(ROOT, 'image/mkosi/mkosi.extra/usr/libexec/btlinkd')
 const BEFORE = (folder: string) => `server:
   interface: 127.0.0.1
 rpz:
@@ -39,6 +44,22 @@ describe('the resolver in front', { skip: missing('/usr/sbin/unbound-checkconf')
     assert.match(text, /interface: 127\.0\.0\.1\n/)
     assert.match(text, /zonefile: ".*\/our\.rpz"/)
     assert.match(await mend('front'), /is as it should be$/)
+  })
+
+  it('is made anew by the image, which made it before from the very same configuration', async (t) => {
+    const folder = await tempFolder(t, 'btl-asked')
+    const asked = join(folder, 'asked')
+    const { mend, ports } = await createPatient(t, {
+      system: { [FILE]: 'server:\n', [SEEN]: 'the sum of configuration and image' },
+      programs: { systemctl: `echo "$@" >> ${asked}` },
+      facts: { front: async () => 'server:\n  interface: 127.0.0.1\n' },
+    })
+    assert.match(await mend('front'), /^made /)
+    assert.match(await readFile(asked, 'utf8'), /^restart btlinkd-dns-front-changed\.service$/m)
+    // Else the unit takes what is there for what it made.
+    assert.equal(existsSync(ports.machine.path(SEEN)), false)
+    const script = await readFile(join(LIBEXEC, 'dns-front'), 'utf8')
+    assert.ok(script.includes(`:-${dirname(SEEN)}}\n`) && script.includes('"$here/seen"'), script)
   })
 
   it('keeps the one it had where unbound would not take the new one', async (t) => {

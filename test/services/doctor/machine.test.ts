@@ -244,6 +244,17 @@ esac`
     assert.ok(!said.includes('ssh'), said)
   })
 
+  it('restarts nothing whose start resets the box, starts it anew, or counts as an attempt', async (t) => {
+    const asked = join(await tempFolder(t, 'btl-asked'), 'asked')
+    const systemctl = String.raw`echo "$@" >> ${asked}
+case "$1" in
+  list-units) for one in factory-reset healthy boot-count boot-good firewall; do echo "btlinkd-$one.service x"; done;;
+esac`
+    const { mend } = await createPatient(t, { programs: { systemctl } })
+    assert.equal(await mend('units'), 'restarted btlinkd-firewall.service')
+    assert.match(await readFile(asked, 'utf8'), /^restart --no-block btlinkd-firewall\.service$/m)
+  })
+
   it('asks time servers again, and says where nobody keeps the clock', async (t) => {
     const { mend } = await createPatient(t, { programs: { systemctl: 'exit 0' } })
     assert.equal(await mend('clock'), 'restarted systemd-timesyncd.service, which asks at once')
