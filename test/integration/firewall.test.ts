@@ -23,6 +23,7 @@ type Port = string
 /** Where nothing of the box's is meant to be: other programs', a former port, and the house's by the other protocol. */
 const OTHERS: Port[] = ['25 tcp', '5300 tcp', '5300 udp', '8082 tcp', '6881 udp', '12345 udp']
 const CHANGED: Port[] = ['9900 tcp', '1080 tcp', '7001 tcp', '7002 udp', '7003 udp']
+const BROWSERS: Port[] = ['7010 udp', '7015 udp', '7020 udp']
 
 const LISTEN = `
 const net = require('net'), dgram = require('dgram')
@@ -197,19 +198,29 @@ describe('the firewall of the image', { skip: withoutNetns() || missing(NFT, IP)
   })
 
   it('follows the ports of the configuration, and stays as it was where that is broken', async (t) => {
-    const ports = ['80 tcp', '9877 tcp', '6881 tcp', '6883 udp', '6969 udp', ...CHANGED]
+    const ports = [
+      '80 tcp',
+      '9877 tcp',
+      '6881 tcp',
+      '6883 udp',
+      '6969 udp',
+      ...CHANGED,
+      ...BROWSERS,
+    ]
     const { box, asks, configure, rules } = await town(t, ports)
     const changed = `gateway: { port: 9900 }
 proxy: { socks_port: 1080 }
 swarm: { port: 7001 }
 dht: { port: 7002 }
 tracker: { udp_port: 7003 }
+webrtc: { port_min: 7010, port_max: 7019 }
 `
+    const browsers = BROWSERS.slice(0, 2)
     // Changed while it is read: systemd takes no note of that.
     assert.match(await configure('gateway: { port: 9901 }\n', changed), /^0 $/)
     const [near, far] = await Promise.all([asks('house', 4), asks('stranger', 4)])
-    assert.deepEqual(sorted(near), sorted(['80 tcp', ...CHANGED]))
-    assert.deepEqual(sorted(far), sorted(['7001 tcp', '7002 udp', '7003 udp']))
+    assert.deepEqual(sorted(near), sorted(['80 tcp', ...CHANGED, ...browsers]))
+    assert.deepEqual(sorted(far), sorted(['7001 tcp', '7002 udp', '7003 udp', ...browsers]))
     const good = await rules()
     const broken = {
       'a port that any may be': 'gateway: { port: 0 }',
@@ -219,6 +230,8 @@ tracker: { udp_port: 7003 }
       'no YAML': 'gateway: [',
       "ssh's port for peers": 'swarm: { port: 22 }',
       "the pages' port for peers": 'swarm: { port: 9900 }\ngateway: { port: 9900 }',
+      'a range with a port of the house': 'webrtc: { port_min: 5000, port_max: 6000 }',
+      'a range the wrong way round': 'webrtc: { port_min: 7019, port_max: 7010 }',
       'a key that is none': 'gateway: { prot: 9900 }',
     }
     for (const [what, yaml] of Object.entries(broken)) {

@@ -3,6 +3,7 @@ import { BadConfig } from '../config/errors.ts'
 import { requireConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { type DeclaredPort, declaredPorts } from '../declared-ports.ts'
+import { rolesOf } from '../serve-args.ts'
 import { type VerbInput, valueOf } from './verb.ts'
 
 type Transport = DeclaredPort['transports'][number]
@@ -15,16 +16,42 @@ const FIXED: Record<Transport, readonly number[]> = {
 /** The parts of the daemon may bind no other port by themselves. */
 const LOWEST = 1024
 
+/** Both ends belong to it. */
+interface PortRange {
+  from: number
+  to: number
+}
+
 export interface FirewallSets {
   house: Record<Transport, number[]>
   /** Of everyone. */
   peers: Record<Transport, number[]>
+  /** UDP of everyone as well: what browsers are met at over WebRTC. */
+  browsers: PortRange | undefined
+}
+
+function browserPorts(config: Config): PortRange | undefined {
+  const { enabled, port_min: from, port_max: to } = config.webrtc
+  return rolesOf(config).includes('swarm') && enabled && from > 0 ? { from, to } : undefined
+}
+
+/** Why browsers cannot have these, or undefined. */
+function refusal({ from, to }: PortRange, ofHouse: readonly number[]): string | undefined {
+  if (from > to) return 'is no range'
+  if (from < LOWEST) return `begins below ${LOWEST}`
+  const taken = ofHouse.find((port) => port >= from && port <= to)
+  return taken === undefined ? undefined : `holds ${taken}, which is meant for the house`
 }
 
 /** @throws BadConfig where a firewall cannot follow the configuration, or would open more than is meant */
 export function firewallSets(config: Config): FirewallSets {
   const ports = declaredPorts(config).filter(({ from }) => from !== 'machine')
-  const sets: FirewallSets = { house: { tcp: [], udp: [] }, peers: { tcp: [], udp: [] } }
+  const browsers = browserPorts(config)
+  const sets: FirewallSets = {
+    house: { tcp: [], udp: [] },
+    peers: { tcp: [], udp: [] },
+    browsers,
+  }
   for (const { key, port, transports, from } of ports) {
     if (port === 0) {
       throw new BadConfig(`${key} is 0, any free port, which no firewall can know: give a number`)
@@ -42,6 +69,11 @@ export function firewallSets(config: Config): FirewallSets {
       if (!list.includes(port)) list.push(port)
     }
   }
+  const why = browsers && refusal(browsers, [...FIXED.udp, ...sets.house.udp])
+  if (browsers && why !== undefined) {
+    const { from, to } = browsers
+    throw new BadConfig(`webrtc.port_min ${from} to port_max ${to} ${why}: give browsers others`)
+  }
   return sets
 }
 
@@ -50,7 +82,10 @@ export function nftCommands(sets: FirewallSets): string {
   const lines = (['house', 'peers'] as const).flatMap((who) =>
     (['tcp', 'udp'] as const).flatMap((transport) => {
       const set = `inet btlinkd ${who}_${transport}`
-      const ports = sets[who][transport].toSorted((a, b) => a - b)
+      const ports = sets[who][transport].toSorted((a, b) => a - b).map(String)
+      const { browsers } = sets
+      if (browsers && who === 'peers' && transport === 'udp')
+        ports.push(`${browsers.from}-${browsers.to}`)
       const add = ports.length > 0 ? [`add element ${set} { ${ports.join(', ')} }`] : []
       return [`flush set ${set}`, ...add]
     }),
