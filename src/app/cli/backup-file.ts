@@ -1,7 +1,7 @@
 /** The file of a backup: written whole or not at all, for its owner alone. */
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { type FileHandle, open, rm } from 'node:fs/promises'
+import { renameDurably } from '../../base/durable-file.ts'
 import { codeOf, messageOf } from '../../base/errors.ts'
 import { AGE_INTRO } from '../../services/backup/index.ts'
 import { UnusableFile } from './secrets.ts'
@@ -60,13 +60,7 @@ export async function createBackupFile(file: string): Promise<NewFile> {
       try {
         await handle.sync()
         await handle.close()
-        await rename(unfinished, file)
-        const folder = await open(dirname(file), 'r')
-        try {
-          await folder.sync()
-        } finally {
-          await folder.close()
-        }
+        await renameDurably(unfinished, file)
       } catch (error) {
         throw unusable('write', file, error)
       }
