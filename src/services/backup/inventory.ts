@@ -57,6 +57,7 @@ export const KINDS: readonly Kind[] = [
   forgotten('backup-made', 'when the last backup was made'),
   forgotten('config\\.good\\.yaml', 'the last valid configuration, which a backup has as it is'),
   forgotten('damaged/.+', 'files with changed bits that the doctor put aside'),
+  kind('update/.+', 'left', 'releases are fetched again'),
   kind('run/.+', 'left', 'sockets and ports of the processes that run'),
   kind(`(?:.+/)?${HIDDEN}(?:/.+)?`, 'left', 'half done when a process was killed'),
   kind('before-restore-[\\w-]+/.+', 'left', 'what a restore put aside'),
@@ -68,7 +69,7 @@ export const kindOf = (path: string): Kind | undefined => KINDS.find(({ is }) =>
 
 /** Names at the top of the state folder that are ours: nothing else there is ever touched. */
 export const OURS =
-  /^(?:keys|pki|acme|store|dht|tracker|run|clock|doctor-address|backup-made|config\.good\.yaml|damaged|state\.db(?:[-.].*)?|before-restore-[\w-]+|configuration-from-backup\.yaml|\.[a-z]+-[\w-]{6,20}|\.clock\.[0-9a-f]{8})$/
+  /^(?:keys|pki|acme|store|dht|tracker|update|run|clock|doctor-address|backup-made|config\.good\.yaml|damaged|state\.db(?:[-.].*)?|before-restore-[\w-]+|configuration-from-backup\.yaml|\.[a-z]+-[\w-]{6,20}|\.clock\.[0-9a-f]{8})$/
 
 /** What a restore takes away and puts in place: the identity of the box. */
 export const IDENTITY: readonly string[] = ['keys', 'pki', 'acme']

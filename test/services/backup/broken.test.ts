@@ -295,6 +295,8 @@ it('every kind of file has one fate', () => {
     ['store/blobs/ab/abcd', 'content'],
     ['dht/items.benc', 'left'],
     ['run/admin.sock', 'left'],
+    ['update/release/btlinkd_0.2.0.root.pack', 'left'],
+    ['update/checked.json', 'left'],
     ['before-restore-20260101T000000Z/keys/home.key', 'left'],
   ] as const) {
     assert.equal(kindOf(path)?.fate, fate, path)
