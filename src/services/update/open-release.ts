@@ -1,6 +1,6 @@
 /** From a source to a release that its vendor signed: nothing in it is believed before. */
 import { messageOf } from '../../base/errors.ts'
-import { BadRelease, BadSignature, NotForUs } from './errors.ts'
+import { BadRelease, BadSignature, NotForUs, Unreachable } from './errors.ts'
 import { type MinisignKey, verifyMinisign } from './minisign.ts'
 import {
   MANIFEST,
@@ -17,6 +17,9 @@ import {
 } from './release.ts'
 import { readSmall, type ReleaseSource } from './source.ts'
 import { compareVersions } from './version.ts'
+
+// A few kilobytes. Whoever gives a byte now and then would hold up the other sources for ever.
+const PAPERS_MS = 10 * 60_000
 
 export interface Machine {
   /** Version of the running image. */
@@ -52,11 +55,7 @@ function checkSums(release: Release, sums: Map<string, string>): void {
   }
 }
 
-/**
- * Reads and verifies what a release says of itself.
- * @throws BadSignature where it is not the vendor's, BadRelease, Unreachable
- */
-export async function openRelease(
+async function readRelease(
   source: ReleaseSource,
   key: MinisignKey,
   signal: AbortSignal,
@@ -81,6 +80,25 @@ export async function openRelease(
   } catch (error) {
     if (error instanceof Fault) throw new BadRelease(source.where, messageOf(error))
     throw error
+  }
+}
+
+/**
+ * Reads and verifies what a release says of itself.
+ * @throws BadSignature where it is not the vendor's, BadRelease, Unreachable
+ */
+export async function openRelease(
+  source: ReleaseSource,
+  key: MinisignKey,
+  signal: AbortSignal,
+  withinMs = PAPERS_MS,
+): Promise<OpenedRelease> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(withinMs)])
+  try {
+    return await readRelease(source, key, limit)
+  } catch (error) {
+    if (signal.aborted || !limit.aborted) throw error
+    throw new Unreachable(source.where, 'it is too slow', { cause: error })
   }
 }
 

@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { openRelease } from '../../../src/services/update/open-release.ts'
 import type { ReleaseSource } from '../../../src/services/update/source.ts'
 import { folderSource, pathSource } from '../../../src/services/update/source-file.ts'
 import { channelSource, siteSource } from '../../../src/services/update/source-web.ts'
@@ -340,6 +341,25 @@ describe('R19 updates', { skip }, () => {
     await one.slots.select('0.1.0', signal)
     await one.updater.install(folderSource(one.release), {}, signal)
     assert.equal(one.slots.next(), '0.2.0')
+  })
+
+  it('are not waited for where a server gives a byte now and then', async (t) => {
+    const one = await box(t)
+    const slow = createServer((_request, response) => {
+      const drip = setInterval(() => response.write('a'), 20)
+      response.on('close', () => clearInterval(drip))
+    })
+    await new Promise<void>((done) => slow.listen(0, '127.0.0.1', done))
+    finallyDo(t, () => {
+      slow.closeAllConnections()
+      slow.close()
+    })
+    const { port } = slow.address() as AddressInfo
+    const source = channelSource(`http://127.0.0.1:${port}/`, web)
+    await assert.rejects(openRelease(source, one.vendor.key, signal, 300), {
+      code: 'BTL_ERR_UPDATE_UNREACHABLE',
+      message: /too slow/,
+    })
   })
 
   it('say at once that a channel is no URL, and give up a server that says nothing', async (t) => {
