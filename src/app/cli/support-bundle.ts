@@ -5,6 +5,7 @@ import { codeOf, messageOf } from '../../base/errors.ts'
 import { createMachine, createScrub, makeBundle } from '../../services/doctor/index.ts'
 import { readableConfig } from '../doctor/at-rest.ts'
 import { bundleParts, wordsOfConfig } from '../doctor/bundle-parts.ts'
+import { networksHere } from '../doctor/networks-here.ts'
 import { secretsHere } from '../doctor/secrets-here.ts'
 import { UnusableFile } from './secrets.ts'
 import { type Verb, valueOf } from './verb.ts'
@@ -64,7 +65,7 @@ dead, and on a full disk with -o - , which writes to stdout. See docs/doctor.md.
     const scrub = createScrub({
       secrets: await secretsHere(readable.config, readable.source.file, process.env),
       withNames,
-      hosts: [hostname().split('.')[0]?.toLowerCase() ?? ''],
+      hosts: [hostname().split('.')[0]?.toLowerCase() ?? '', ...(await networksHere(machine))],
       keep: new Set([...wordsOfConfig(), ...COMMON_NAMES]),
     })
     const parts = bundleParts({ readable, machine, withNames })

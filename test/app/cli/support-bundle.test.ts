@@ -75,12 +75,18 @@ async function withCanaries(t: TestContext) {
     `web: Cookie: session=${words.cookie}`,
     `web: token=${words.log} ${encodeURIComponent(words.environment)} hmac ${Buffer.from(words.hmac).toString('base64url')}`,
     `web: read ${ecKey}`,
+    'first-boot: taken: wireless network "Villa Kunterbunt 7", iwd: connected to Bächle',
+    'kernel: wlan0: associated with Gartenlaube!, then with Taka-Tuka',
     `web: name ${PAGE_KEY}-pk.btlink from 2a01:4f8:1c1c:9::7 in /var/lib/btlinkd with ${words.credential}`,
   ]
   await writeTree(system, {
     '/etc/os-release': 'NAME="Debian GNU/Linux"\n',
     '/etc/resolv.conf': `nameserver 45.83.12.9\n# password=${words.resolv}\n`,
     '/var/log/btlinkd.log': lines.join('\n'),
+    '/var/lib/iwd/Villa Kunterbunt 7.psk': '[Security]\n',
+    '/var/lib/iwd/=42c3a463686c65.psk': '[Security]\n',
+    '/etc/wpa_supplicant/wpa_supplicant-wlan0.conf': `network={\n  ssid=${Buffer.from('Gartenlaube!').toString('hex')}\n}\n`,
+    '/etc/NetworkManager/system-connections/a.nmconnection': '[wifi]\nssid=Taka-Tuka\n',
   })
   await writeTree(programs, { journalctl: '#!/bin/sh\nexit 1\n' })
   await output('/usr/bin/chmod', ['+x', join(programs, 'journalctl')])
@@ -151,6 +157,11 @@ describe('btlinkd support-bundle', { skip: withoutNetns() }, () => {
       '45.83.12.9',
       '1c1c',
       'dc:a6:32:01',
+      // Maps of wireless networks tell where a house of that name is.
+      'Kunterbunt',
+      'Bächle',
+      'Gartenlaube',
+      'Taka-Tuka',
     ]) {
       assert.ok(!text.includes(personal), personal)
     }
