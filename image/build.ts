@@ -19,6 +19,8 @@ const USAGE = `usage: npm run image -- pc|arm64|rpi [options]
   --out DIR       where it goes (image/out/<flavour>)
   --package FILE  our Debian package, instead of making it
   --key FILE      minisign secret key to sign with, its public half beside it as .pub (image/out/keys)
+  --release-site NAME   where it takes updates from, pc.<key>-pk.btlink
+  --url ADDRESS   where the files will be published: for the manifest of Imager, of rpi
   --overlay DIR   files put over the image's own, for tests
   --lock          write image/lock, the list of Debian's packages, anew
   --fresh         without the base kept from the last build
@@ -33,6 +35,8 @@ const { values, positionals } = parseArgs({
     out: { type: 'string' },
     package: { type: 'string' },
     key: { type: 'string' },
+    'release-site': { type: 'string' },
+    url: { type: 'string' },
     overlay: { type: 'string' },
     fresh: { type: 'boolean', default: false },
     lock: { type: 'boolean', default: false },
@@ -44,6 +48,14 @@ const facts = flavourNamed(positionals[0])
 if (!facts || positionals.length !== 1 || values.help) {
   ;(values.help ? stdout : stderr).write(USAGE)
   exit(values.help ? 0 : 2)
+}
+if (values.url !== undefined && !/^(https?|file):$/.test(URL.parse(values.url)?.protocol ?? '')) {
+  stderr.write(`--url is an address of http, https or file, not ${values.url}\n`)
+  exit(2)
+}
+if (values.package !== undefined && values['release-site'] !== undefined) {
+  stderr.write('--release-site is for the package that is made here: give it to npm run deb\n')
+  exit(2)
 }
 const say = (line: string) => void stdout.write(`image: ${line}\n`)
 
@@ -61,6 +73,8 @@ await buildImage({
   out: resolve(values.out ?? join(ROOT, 'image/out', facts.flavour)),
   package: values.package,
   key: values.key ?? env['BTLINKD_RELEASE_KEY'],
+  releaseSite: values['release-site'],
+  publishedAt: values.url,
   overlay: values.overlay,
   fresh: values.fresh,
   raw: values.raw,

@@ -20,6 +20,10 @@ export interface ImageOptions {
   version: string
   out: string
   package?: string | undefined
+  /** Name of the site whose releases it takes, for the package that is made here. */
+  releaseSite?: string | undefined
+  /** Address of the folder that the files will be published in. */
+  publishedAt?: string | undefined
   key?: string | undefined
   overlay?: string | undefined
   fresh: boolean
@@ -43,14 +47,14 @@ export async function buildImage(options: ImageOptions): Promise<string> {
   const made = join(dirname(out), `.${basename(out)}.half`)
   const epoch = await sourceEpoch()
   const { publicKey } = keys
-  const { overlay, fresh, lock } = options
+  const { overlay, fresh, lock, publishedAt } = options
   await makeTree(tools, { facts, version, package: deb, publicKey, overlay, fresh, epoch, made })
   const disk = join(made, `btlinkd-${facts.flavour}_${version}.img`)
   await rename(join(made, `btlinkd_${version}.raw`), disk)
   if (facts.hybridMbr) await hybridMbr(disk)
   say(`the image is made (${took()})`)
   await tidy(made)
-  const whole = { facts, version, folder: made, disk, epoch, keys, lock, say }
+  const whole = { facts, version, folder: made, disk, epoch, keys, lock, publishedAt, say }
   if (options.raw) await packagesOfImage(whole)
   else await publish(whole)
   await rm(out, { recursive: true, force: true })
@@ -68,11 +72,13 @@ export async function signingKeys(given: string | undefined): Promise<SigningKey
 /** `npm run deb`, for the image's architecture. */
 export async function ourPackage({
   facts,
+  releaseSite,
   say,
-}: Pick<ImageOptions, 'facts' | 'say'>): Promise<string> {
+}: Pick<ImageOptions, 'facts' | 'releaseSite' | 'say'>): Promise<string> {
   say(`making btlinkd's package for ${facts.debian} (npm run deb)`)
   const script = join(ROOT, 'image/deb.ts')
   const args = [script, '--arch', facts.debian]
+  if (releaseSite !== undefined) args.push('--release-site', releaseSite)
   const { stdout } = await run(execPath, args, { cwd: ROOT, maxBuffer: 64e6 })
   const file = stdout.match(/\S+\.deb/g)?.at(-1)
   if (file === undefined) throw new Error(`npm run deb named no package: ${stdout}`)

@@ -5,7 +5,7 @@
 
 export interface ImagerInput {
   version: string
-  /** File name of the compressed image, or where it is published. */
+  /** Where the compressed image is published: Imager wants a whole address. */
   url: string
   /** Bytes of the image as it is written, and their SHA-256 in hex. */
   extractSize: number

@@ -22,6 +22,8 @@ export interface PublishOptions {
   keys: SigningKeys
   /** Writes the committed list of packages anew. */
   lock: boolean
+  /** Address of the folder that the files will be in. */
+  publishedAt?: string | undefined
   say: (line: string) => void
 }
 
@@ -97,12 +99,17 @@ async function compareWithLock(now: DebianPackage[], options: PublishOptions): P
   )
 }
 
-async function writeImagerManifest({ facts, version, folder, disk, epoch }: PublishOptions) {
+async function writeImagerManifest(options: PublishOptions) {
+  const { facts, version, folder, disk, epoch, publishedAt, say } = options
   if (facts.flavour !== 'rpi') return
+  if (publishedAt === undefined) {
+    say('no manifest of Imager, which has to say where the image is: --url ADDRESS')
+    return
+  }
   const compressed = `${disk}.xz`
   const manifest = imagerManifest({
     version,
-    url: basename(compressed),
+    url: new URL(basename(compressed), publishedAt.replace(/\/*$/, '/')).href,
     extractSize: (await stat(disk)).size,
     extractSha256: await sha256(disk),
     downloadSize: (await stat(compressed)).size,

@@ -4,7 +4,6 @@ import {
   chmodSync,
   copyFileSync,
   cpSync,
-  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -120,14 +119,30 @@ async function addProgram(tree: Tree, options: PackageOptions, scratch: string):
   tree.write('usr/bin/btlinkd', wrapper.replace('@CPU@', CPUS[arch]), 0o755)
 }
 
-const DOCUMENTS = ['configuration', 'debian', 'devices', 'dns', 'errors', 'public-gateway', 'trust']
+/** What is for who runs it; the others are for who changes it. */
+const DOCUMENTS = [
+  'ansible',
+  'backup',
+  'configuration',
+  'debian',
+  'devices',
+  'dns',
+  'doctor',
+  'errors',
+  'first-boot',
+  'image',
+  'public-gateway',
+  'systemd',
+  'trust',
+  'update',
+]
 
 async function addDocuments(tree: Tree, options: PackageOptions): Promise<void> {
   const { root, arch, version, epochSeconds } = options
   const doc = (name: string) => join('usr/share/doc/btlinkd', name)
   const packed = (text: string | Uint8Array) => gzipSync(text, { level: 9 })
   const read = (path: string) => readFileSync(join(root, path), 'utf8')
-  for (const name of DOCUMENTS.filter((one) => existsSync(join(root, 'docs', `${one}.md`)))) {
+  for (const name of DOCUMENTS) {
     tree.write(doc(`${name}.md`), read(`docs/${name}.md`))
   }
   tree.write(doc('btlinkd.sample.yaml'), read('docs/btlinkd.sample.yaml'))

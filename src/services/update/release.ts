@@ -48,7 +48,7 @@ export interface Release {
   version: string
   /** As Debian writes it: `amd64`, `arm64`. */
   architecture: string
-  /** Which of the images: `pc`, `pi`, `uefi`. */
+  /** Which of the images: `pc`, `arm64`, `rpi`. */
   flavour: string
   /** The oldest version that can install this one; undefined is any. */
   minimum?: string
