@@ -52,8 +52,8 @@ function jsonLine(level: Level, source: string, fields: object, message: string)
 const PRIORITY: Record<Level, string> = { debug: '<7>', info: '<6>', warn: '<4>', error: '<3>' }
 
 /** The journal knows when, and shows the priority its own way. */
-const journalLine = (level: Level, source: string, fields: object, message: string): string =>
-  PRIORITY[level] + words(source, fields, message)
+const journalLine = (_: Level, source: string, fields: object, message: string): string =>
+  words(source, fields, message)
 
 /** systemd.exec(5), JOURNAL_STREAM: device and inode of the stream that leads to the journal. */
 export function isJournal(stated: string | undefined, fd = 2): boolean {
@@ -75,10 +75,13 @@ export function createLog(
   const least = LEVELS.indexOf(options.level)
   const asText = toJournal ? journalLine : textLine
   const format = options.format === 'json' ? jsonLine : asText
+  // The journal takes it off the line again: what it has of JSON is JSON.
+  const priorityOf = (level: Level): string => (toJournal ? PRIORITY[level] : '')
   const at =
     (level: Level) =>
     (fields: object, message: string): void => {
-      if (LEVELS.indexOf(level) >= least) write(format(level, source, fields, message))
+      if (LEVELS.indexOf(level) >= least)
+        write(priorityOf(level) + format(level, source, fields, message))
     }
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }

@@ -45,6 +45,13 @@ describe('log lines for the journal', () => {
     ])
   })
 
+  it('begin with it in JSON too, which `journalctl -p err` would not find else', () => {
+    let line = ''
+    const write = (text: string) => (line += text)
+    createLog('dns', { level: 'info', format: 'json' }, write, true).error({}, 'is away')
+    assert.match(line, /^<3>\{.*"level":"error".*\}\n$/)
+  })
+
   it('are written where the stream is the one systemd says', () => {
     const { dev, ino } = fstatSync(2)
     assert.equal(isJournal(`${dev}:${ino}`), true)

@@ -136,16 +136,6 @@ const CASES: [id: string, state: string, options: PatientOptions][] = [
   ['clock', 'ok', { programs: { timedatectl: 'echo NTPSynchronized=yes' } }],
   ['clock', 'warning', { programs: { timedatectl: 'echo NTPSynchronized=no' } }],
   ['clock', 'failed', { now: () => 86_400_000 }],
-  ['log-errors', 'ok', { programs: { journalctl: 'echo 2026-11-21T14:00:00Z error web: once' } }],
-  [
-    'log-errors',
-    'warning',
-    {
-      programs: {
-        journalctl: 'for i in $(seq 40); do echo 2026-11-21T14:00:00Z error web: again; done',
-      },
-    },
-  ],
   [
     'rebinding',
     'warning',
