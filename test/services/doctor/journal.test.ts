@@ -66,7 +66,8 @@ describe('the log, as the journal has it', {
 }, () => {
   for (const format of ['text', 'json'] as const) {
     it(`counts faults in lines of ${format}, and nothing else`, async (t) => {
-      const { journalctl, write } = await journal(t)
+      const own = await journal(t)
+      const { journalctl } = own
       const { look } = await createPatient(t, { programs: { journalctl } })
       await own.write(format, (log) => {
         times(40, () => log.warn({ host: 'error' }, 'is slow, level="error": error web: so'))
