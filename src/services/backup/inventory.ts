@@ -57,7 +57,7 @@ export const KINDS: readonly Kind[] = [
   forgotten('backup-made', 'when the last backup was made'),
   forgotten('config\\.good\\.yaml', 'the last valid configuration, which a backup has as it is'),
   forgotten('damaged/.+', 'files with changed bits that the doctor put aside'),
-  kind('update/.+', 'left', 'releases are fetched again'),
+  forgotten('update/.+', 'releases are fetched again; what failed of them, root knows elsewhere'),
   kind('run/.+', 'left', 'sockets and ports of the processes that run'),
   kind(`(?:.+/)?${HIDDEN}(?:/.+)?`, 'left', 'half done when a process was killed'),
   kind('before-restore-[\\w-]+/.+', 'left', 'what a restore put aside'),
