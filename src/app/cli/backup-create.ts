@@ -24,6 +24,7 @@ import { type BoxConfig, readBoxConfig } from './backup-config.ts'
 import { createBackupFile } from './backup-file.ts'
 import { backupPassphrase } from './backup-passphrase.ts'
 import { requireFolder, withBoxAtRest } from './box-at-rest.ts'
+import { untilGivenUp } from './given-up.ts'
 import { argument, type VerbInput } from './verb.ts'
 
 interface Box {
@@ -34,7 +35,6 @@ interface Box {
 
 type Work = (database: string | undefined, signal: AbortSignal) => Promise<void>
 
-const NEVER = new AbortController().signal
 const SCRATCH = 'btlinkd-backup-'
 
 const isThere = async (path: string): Promise<boolean> =>
@@ -93,39 +93,39 @@ async function copyInto(folder: string, database: string): Promise<string | unde
 }
 
 /** Nobody can write to it any more, so nobody has to be asked or to rest; nor can a copy be made there. */
-async function withCopyElsewhere(database: string, work: Work): Promise<void> {
+async function withCopyElsewhere(database: string, work: Work, signal: AbortSignal): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), SCRATCH))
   try {
-    await work(await copyInto(folder, database), NEVER)
+    await work(await copyInto(folder, database), signal)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
 /** A box in mode proxy-only has no database, and takes no commands. */
-async function withCopy(box: Box, work: Work): Promise<void> {
+async function withCopy(box: Box, work: Work, signal: AbortSignal): Promise<void> {
   const { stateDir, paths } = box
   if (await isReadOnly(stateDir)) {
-    return asOwner(stateDir, () => withCopyElsewhere(paths.database, work))
+    return asOwner(stateDir, () => withCopyElsewhere(paths.database, work, signal))
   }
   try {
     const { file } = await ask<{ file: string }>(stateDir, 'POST', '/api/backup/snapshot')
-    return await asOwner(stateDir, () => work(file, NEVER))
+    return await asOwner(stateDir, () => work(file, signal))
   } catch (error) {
     if (!(error instanceof NotRunning)) throw error
   }
   await requireFolder(stateDir)
   if (!(await isRunning(stateDir))) {
     return asOwner(stateDir, (asRoot) =>
-      withBoxAtRest({ stateDir, mayStop: false, asRoot }, (signal) =>
-        withOwnCopy(box, asRoot, work, signal),
+      withBoxAtRest({ stateDir, mayStop: false, asRoot }, (resting) =>
+        withOwnCopy(box, asRoot, work, resting),
       ),
     )
   }
   if (await isThere(paths.database)) {
     throw new Refused(`the btlinkd on ${stateDir} takes no commands: stop it first`)
   }
-  return asOwner(stateDir, () => work(undefined, NEVER))
+  return asOwner(stateDir, () => work(undefined, signal))
 }
 
 /** Newest versions of the sites of this box. */
@@ -164,10 +164,10 @@ export async function createBackup(input: VerbInput): Promise<void> {
   const passphrase = await backupPassphrase(input.flags, true)
   const paths = storePaths({ ...config.config.storage, stateDir })
   const report: Packed = { files: 0, bytes: 0, strangers: [], partial: [] }
-  const out = await createBackupFile(file)
   let size = 0
-  try {
-    await withCopy({ stateDir, paths, config }, async (database, signal) => {
+  async function make(signal: AbortSignal): Promise<void> {
+    const out = await createBackupFile(file)
+    const pack: Work = async (database, until) => {
       const wanted = input.flags['include-sites'] === true && database !== undefined
       const stream = packBox(
         {
@@ -180,19 +180,23 @@ export async function createBackup(input: VerbInput): Promise<void> {
           passphrase,
         },
         report,
-        signal,
+        until,
       )
       for await (const piece of stream) {
         size += piece.length
         await out.write(piece)
       }
-    })
-    await out.commit()
-    // On a full disk there is a backup all the same.
-    await noteBackup(stateDir, Date.now()).catch(() => undefined)
-  } catch (error) {
-    await out.drop()
-    throw error
+    }
+    try {
+      await withCopy({ stateDir, paths, config }, pack, signal)
+      await out.commit()
+    } catch (error) {
+      await out.drop()
+      throw error
+    }
   }
+  await untilGivenUp(make)
+  // On a full disk there is a backup all the same.
+  await noteBackup(stateDir, Date.now()).catch(() => undefined)
   input.print(describe(file, { ...report, size }), { file, size, ...report })
 }

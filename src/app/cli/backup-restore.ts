@@ -15,10 +15,10 @@ import { contentsText, contentsView } from './backup-contents.ts'
 import { openBackupFile } from './backup-file.ts'
 import { backupPassphrase } from './backup-passphrase.ts'
 import { requireFolder, withBoxAtRest } from './box-at-rest.ts'
+import { untilGivenUp } from './given-up.ts'
 import { confirm } from './secrets.ts'
 import { argument, type VerbInput } from './verb.ts'
 
-const NEVER = new AbortController().signal
 const FOLDER_MODE = 0o750
 
 export async function verify(input: VerbInput): Promise<void> {
@@ -26,7 +26,9 @@ export async function verify(input: VerbInput): Promise<void> {
   try {
     const passphrase = await backupPassphrase(input.flags, false)
     const sealed = { sealed: file.read(), passphrase }
-    const contents = await verifyBackup(createDatabaseFiles(), sealed, tmpdir(), NEVER)
+    const contents = await untilGivenUp((signal) =>
+      verifyBackup(createDatabaseFiles(), sealed, tmpdir(), signal),
+    )
     const view = contentsView(contents, (await readBoxConfig(input.flags)).config.btlink.tld)
     input.print(`${contentsText(view)}\nIt is whole: a restore would bring all of this.`, view)
   } finally {

@@ -15,6 +15,7 @@ import {
   readNotes,
   type SourceReport,
 } from '../../services/update/index.ts'
+import { untilGivenUp } from './given-up.ts'
 import { table } from './table.ts'
 import {
   fetchAsOwner,
@@ -268,15 +269,6 @@ fetch and install are the two halves of apply, for the daemon's user and for roo
     const { now, 'no-reboot': noReboot } = input.flags
     if (now === true && noReboot === true)
       throw new BadUsage('--now and --no-reboot exclude each other')
-    const stop = new AbortController()
-    const end = () => stop.abort(new BadUsage('given up'))
-    process.once('SIGINT', end)
-    process.once('SIGTERM', end)
-    try {
-      await action(input, await updateParts(input), stop.signal)
-    } finally {
-      process.off('SIGINT', end)
-      process.off('SIGTERM', end)
-    }
+    await untilGivenUp(async (signal) => action(input, await updateParts(input), signal))
   },
 }

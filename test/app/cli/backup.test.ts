@@ -23,9 +23,10 @@ import { makeStore } from '../../engines/store/open-store.ts'
 import { makeBox } from '../../services/backup/box.ts'
 import { createRunFolder } from '../../../src/app/run-folder.ts'
 import { withoutNetns } from '../../support/household.ts'
-import { output } from '../../support/processes.ts'
+import { output, start } from '../../support/processes.ts'
 import { type Cleanup, finallyDo, tempFolder } from '../../support/temp.ts'
-import { stateAtRest } from './state-at-rest.ts'
+import { until } from '../../support/until.ts'
+import { env, LAUNCH, stateAtRest } from './state-at-rest.ts'
 
 const NOBODY = 65_534
 const PASSPHRASE = 'correct horse battery staple'
@@ -299,6 +300,43 @@ describe('btlinkd backup, of a disk that became read-only', { skip: withoutNetns
     assert.deepEqual([view['keys'], view['visited']], [['home'], 2])
     const here = (await readdir(tmpdir())).filter((name) => name.startsWith('btlinkd-backup-'))
     assert.deepEqual(here, [])
+  })
+
+  it('leaves nothing half done behind where it is given up: no file, and no copy that anybody may read', async (t) => {
+    const one = await box(t)
+    await readOnly(t, one.state)
+    const scratch = await tempFolder(t, 'scratch')
+    const begin = (...args: string[]) =>
+      start(
+        t,
+        process.execPath,
+        [
+          LAUNCH,
+          'backup',
+          ...args,
+          one.file,
+          '--state',
+          one.state,
+          '--passphrase-file',
+          one.secret,
+        ],
+        { cwd: one.state, env: { ...env, TMPDIR: scratch } },
+      )
+    const create = begin('create')
+    await until('a file to be begun', async () =>
+      (await readdir(one.away)).some((name) => name.endsWith('.new')),
+    )
+    create.kill('SIGINT')
+    assert.equal(await create.exited, 1)
+    assert.match(create.output(), /given up/)
+    assert.deepEqual([await readdir(one.away), await readdir(scratch)], [['secret'], []])
+
+    assert.equal((await one.backup('create', one.file)).code, 0)
+    const verify = begin('verify')
+    await until('a folder to be made', async () => (await readdir(scratch)).length > 0)
+    verify.kill('SIGTERM')
+    assert.equal(await verify.exited, 1)
+    assert.deepEqual(await readdir(scratch), [])
   })
 
   it('takes the last copy of the database where that is damaged, and says so where there is none', async (t) => {
