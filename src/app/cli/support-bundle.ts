@@ -1,5 +1,5 @@
 /** `btlinkd support-bundle`: facts for whoever helps, without secrets. */
-import { open } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { codeOf, messageOf } from '../../base/errors.ts'
 import { createMachine, createScrub, makeBundle } from '../../services/doctor/index.ts'
@@ -18,12 +18,17 @@ const DEADLINE_MS = 90_000
 const dayTime = (now: number): string =>
   new Date(now).toISOString().slice(0, 19).replace(/[:T]/g, '-')
 
-/** For its owner alone; nothing that was there before is replaced. */
+/** For its owner alone, whole or not at all; nothing that was there before is replaced. */
 async function writeNew(file: string, bytes: Uint8Array): Promise<void> {
   try {
     const handle = await open(file, 'wx', 0o600)
     try {
       await handle.writeFile(bytes)
+      // Whoever asked for it may pull the stick next.
+      await handle.sync()
+    } catch (error) {
+      await rm(file, { force: true })
+      throw error
     } finally {
       await handle.close()
     }

@@ -204,6 +204,16 @@ describe('btlinkd support-bundle', { skip: withoutNetns() }, () => {
     assert.match(text, /the disk is full/)
   })
 
+  it('leaves no half of one on a disk that becomes full', async (t) => {
+    const disk = await smallDisk(t, 'size=64k')
+    const file = join(disk, 'b.tar.gz')
+    await writeFile(join(disk, 'full'), Buffer.alloc(60 * 1024))
+    const { code, stderr } = await alone(['support-bundle', '-o', file, '--state', disk], {}, disk)
+    assert.equal(code, 1)
+    assert.match(stderr, /cannot write .*b\.tar\.gz: ENOSPC/)
+    assert.deepEqual(await readdir(disk), ['full'])
+  })
+
   it('takes the place of no file that is there, and says so', async (t) => {
     const folder = await tempFolder(t, 'btl-there')
     const file = join(folder, 'b.tar.gz')
