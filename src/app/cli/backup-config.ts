@@ -41,6 +41,17 @@ async function objection(fresh: string, here: Config): Promise<string | undefine
     : 'it names other folders than this box has'
 }
 
+/** On the disk before anything takes its place. */
+async function putAside(file: string, to: string): Promise<void> {
+  await copyFile(file, to, constants.COPYFILE_EXCL)
+  const copy = await open(to, 'r')
+  try {
+    await copy.sync()
+  } finally {
+    await copy.close()
+  }
+}
+
 /**
  * Lays it ready beside the file it is to replace, with the owner and mode of that one.
  * @returns why not, where it can only be kept to be read
@@ -65,7 +76,7 @@ export async function stageConfig(
     }
     const why = await objection(fresh, config)
     if (why === undefined) {
-      await copyFile(file, join(formerFolder, 'btlinkd.yaml'), constants.COPYFILE_EXCL)
+      await putAside(file, join(formerFolder, 'btlinkd.yaml'))
       return { from: fresh, to: file }
     }
     await rm(fresh, { force: true })
