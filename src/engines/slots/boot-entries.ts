@@ -2,8 +2,9 @@
  * The kernels on the EFI system partition and their boot counters, which are in their names: `+2-0` is
  * two tries left and none done, no counter is good (Automatic Boot Assessment, systemd.io).
  */
-import { open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { renameDurably } from '../../base/durable-file.ts'
 import { codeOf } from '../../base/errors.ts'
 
 const ENTRY = /^btlinkd_([0-9][0-9a-z.~]{0,39})(?:\+(\d{1,3})(?:-(\d{1,3}))?)?\.efi$/
@@ -50,21 +51,11 @@ export async function sweepEntries(esp: string): Promise<void> {
     if (LEFT_OVER.test(name)) await rm(join(folder, name), { force: true })
 }
 
-async function sync(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
 async function recount(esp: string, entry: BootEntry, counter: string): Promise<void> {
   const folder = entriesFolder(esp)
   const name = `btlinkd_${entry.version}${counter}.efi`
   if (name === entry.name) return
-  await rename(join(folder, entry.name), join(folder, name))
-  await sync(folder)
+  await renameDurably(join(folder, entry.name), join(folder, name))
 }
 
 /** Gives an entry its tries back, unless it is good or has some. */
