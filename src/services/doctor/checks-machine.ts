@@ -3,6 +3,7 @@ import { statfsSync, statSync } from 'node:fs'
 import { reachOf } from '../../base/ip-reach.ts'
 import { formatSize } from '../../base/units.ts'
 import { type Check, failed, few, ok, unknown, warning } from './check.ts'
+import { closedFamilies } from './firewall.ts'
 import { houseInterfaces } from './network-facts.ts'
 import type { Machine } from './ports.ts'
 
@@ -115,7 +116,8 @@ export const machineChecks: readonly Check[] = [
     asks: 'Is the box closed to the internet, but for peers?',
     severity: 'some',
     why: 'An address of IPv6 is reached by everybody.',
-    remedy: 'Close it in the router, or with the nftables rules of the package.',
+    remedy:
+      'Close it in the router, or here with nftables: the image and the Ansible role (btlinkd_firewall) bring rules, the package alone has none.',
     view: 'machine',
     async look({ machine }, signal) {
       const open = houseInterfaces().filter(({ address }) => reachOf(address) === 'public')
@@ -123,15 +125,12 @@ export const machineChecks: readonly Check[] = [
       const rules = await machine.run('nft', ['list', 'ruleset'], signal)
       if (!rules || rules.code !== 0)
         return unknown('only root may look at the rules: `sudo btlinkd doctor`')
-      const closed = /hook input[^\n]*policy drop/.test(rules.stdout)
-      return closed
+      const closed = closedFamilies(rules.stdout)
+      const reached = open.filter(({ family }) => !closed.has(family))
+      const addresses = reached.map(({ address }) => address)
+      return reached.length === 0
         ? ok('what is not meant for the internet is refused')
-        : warning(
-            `${few(
-              open.map(({ address }) => address),
-              2,
-            )} can be reached from the internet`,
-          )
+        : warning(`${few(addresses, 2)} can be reached from the internet`)
     },
   },
   {
