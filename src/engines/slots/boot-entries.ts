@@ -63,6 +63,7 @@ export const giveTries = async (esp: string, entry: BootEntry): Promise<void> =>
   if (entry.triesLeft === 0) await recount(esp, entry, `+${TRIES}-0`)
 }
 
-/** The boot loader takes an entry without tries only where there is no other. */
-export const giveUp = (esp: string, entry: BootEntry): Promise<void> =>
-  recount(esp, entry, `+0-${TRIES}`)
+/** The boot loader takes an entry without tries only where there is no other. That none was in vain stays seen. */
+export const giveUp = async (esp: string, entry: BootEntry): Promise<void> => {
+  if (entry.triesLeft !== 0) await recount(esp, entry, '+0-0')
+}

@@ -16,9 +16,13 @@ const MAX_EXTENSIONS = 64
 /** TMPFS_MAGIC, statfs(2) */
 const TMPFS = 0x01021994
 
+const OS_RELEASE = '/etc/os-release'
+/** systemd.io/AUTOMATIC_BOOT_ASSESSMENT: no tries left. Of those that are left by hand, none was done. */
+const TRIED_IN_VAIN = /_([^_+]+)\+0-[1-9]\d*\.efi$/
+
 /** Of our image, not of another Debian. */
 async function isAppliance(machine: Machine): Promise<boolean> {
-  return /^(?:IMAGE_)?ID="?btlinkd"?$/m.test((await machine.read('/etc/os-release')) ?? '')
+  return /^(?:IMAGE_)?ID="?btlinkd"?$/m.test((await machine.read(OS_RELEASE)) ?? '')
 }
 
 export const machineChecks: readonly Check[] = [
@@ -159,19 +163,28 @@ export const machineChecks: readonly Check[] = [
     asks: 'Did the last update stay?',
     severity: 'later',
     why: 'A box that fell back runs the version before, with its faults.',
-    remedy: 'Look at `btlinkd update check`; what failed stands in `journalctl -b -1`.',
+    // The journal of the image is in memory.
+    remedy:
+      'It is not tried again by itself: wait for the next version, or let `btlinkd update apply` try it once more, and watch the screen, since its log goes with its start.',
     view: 'machine',
     async look({ machine }, signal) {
       if (!(await isAppliance(machine)))
         return ok('this machine is kept up to date by its own system')
-      // systemd.io/AUTOMATIC_BOOT_ASSESSMENT: NAME+0-3.efi has no tries left, and was skipped.
+      const running = /^IMAGE_VERSION="?([^"\n]*)/m.exec(
+        (await machine.read(OS_RELEASE)) ?? '',
+      )?.[1]
       const entries = [
         ...(await machine.list('/efi/EFI/Linux')),
         ...(await machine.list('/boot/EFI/Linux')),
       ]
-      const bad = entries.filter((name) => /\+0(?:-\d+)?\.efi$/.test(name))
+      // The version that runs may be in its last try, or was left for the next start.
+      const bad = entries
+        .flatMap((name) => TRIED_IN_VAIN.exec(name)?.[1] ?? [])
+        .filter((version) => version !== running)
       if (bad.length > 0)
-        return warning(`${few(bad)} did not start, and the version before took its place`)
+        return warning(
+          `${few(bad)} did not start, or was not well, and the version before took its place`,
+        )
       const good = await machine.run('bootctl', ['status', '--no-pager'], signal)
       return good || entries.length > 0
         ? ok('the version that runs is the one that was chosen')

@@ -17,6 +17,9 @@ const PSI = (some: string) =>
   `some avg10=0.00 avg60=0.00 avg300=${some} total=1\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=1\n`
 const IMAGE = { '/etc/os-release': 'ID=debian\nIMAGE_ID=btlinkd\nIMAGE_VERSION=0.1.0\n' }
 
+const entries = (...versions: string[]) =>
+  Object.fromEntries(versions.map((one) => [`/boot/EFI/Linux/btlinkd_${one}.efi`, '']))
+
 /** What each check says of a system that is well, and of one that is not. */
 const CASES: [id: string, state: string, options: PatientOptions][] = [
   ['temperature', 'ok', { system: { '/sys/class/thermal/thermal_zone0/temp': '52000\n' } }],
@@ -107,6 +110,12 @@ const CASES: [id: string, state: string, options: PatientOptions][] = [
     },
   ],
   ['update', 'ok', { system: { ...IMAGE, '/efi/EFI/Linux/btlinkd_0.1.0.efi': '' } }],
+  // Left by hand: nothing was tried in vain.
+  ['update', 'ok', { system: { ...IMAGE, ...entries('0.1.0', '0.2.0+0-0') } }],
+  // The version that runs is in its last try, or was left by hand for the next start.
+  ['update', 'ok', { system: { ...IMAGE, ...entries('0.1.0+0-2', '0.0.9') } }],
+  ['update', 'ok', { system: { ...IMAGE, ...entries('0.1.0+0-0', '0.0.9') } }],
+  ['update', 'warning', { system: { ...IMAGE, ...entries('0.1.0', '0.2.0+0-2') } }],
   ['time-zone', 'ok', { system: { '/etc/timezone': 'Europe/Berlin\n' } }],
   ['time-zone', 'warning', { system: { '/etc/timezone': 'Europe/Berln\n' } }],
   ['units', 'ok', { programs: { systemctl: 'true' } }],
