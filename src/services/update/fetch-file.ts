@@ -10,8 +10,10 @@ import { BadFile, Unreachable } from './errors.ts'
 import type { ReleaseFile } from './release.ts'
 import type { ReleaseSource } from './source.ts'
 
-// Without one new byte so many times in a row, the source is given up until the next check.
+// With hardly a new byte so many times in a row, the source is given up until the next check: what each try
+// brings is synced to a card.
 const MAX_VAIN_TRIES = 5
+const MIN_PROGRESS_BYTES = 64 * 1024
 const RETRY_MS = 1000
 
 const sizeOf = async (path: string): Promise<number | undefined> =>
@@ -103,10 +105,11 @@ async function fetchOnce(
       return at
     })
     if (end > at) onBytes?.(end - at)
-    vain = end > at ? 0 : vain + 1
-    if (vain >= MAX_VAIN_TRIES) throw new Unreachable(input.source.where, `${file.name} is cut off`)
+    vain = end - at >= MIN_PROGRESS_BYTES ? 0 : vain + 1
     at = end
-    if (at < file.size) await sleep(RETRY_MS * vain, undefined, { signal })
+    if (at >= file.size) break
+    if (vain >= MAX_VAIN_TRIES) throw new Unreachable(input.source.where, `${file.name} is cut off`)
+    await sleep(RETRY_MS * vain, undefined, { signal })
   }
   return hash.digest('hex') === file.sha256
 }
