@@ -1,6 +1,7 @@
 /** The clock: certificates, backups and updates go by it. */
 import { isIP } from 'node:net'
 import { dayOf, soundTime } from '../../base/sound-time.ts'
+import { isAppliance } from './appliance.ts'
 import { type Check, failed, ok, unknown, warning } from './check.ts'
 import type { Machine } from './ports.ts'
 import { clockOffset } from './sntp.ts'
@@ -9,6 +10,9 @@ import { statusOf } from './status.ts'
 const DRIFT_WARN_MS = 30_000
 const DRIFT_FAIL_MS = 10 * 60_000
 const MAX_SERVERS = 3
+/** docs/first-boot.md */
+const ON_CARD =
+  'locale.timezone in rpi-preseed.toml on the card (docs/first-boot.md), taken at the next start'
 
 /** Value by property of a `show` of systemd. */
 export function propertiesIn(text: string): Record<string, string> {
@@ -32,6 +36,19 @@ async function timeServers(machine: Machine, signal: AbortSignal): Promise<strin
   return all.filter((one) => isIP(one) !== 0 || /^[\d.]+:\d+$/.test(one)).slice(0, MAX_SERVERS)
 }
 
+/** Name in the tz database; undefined where nothing says so. */
+async function timeZone(machine: Machine, signal: AbortSignal): Promise<string | undefined> {
+  // localtime(5): the name is in the link. On the image it leads on to the data partition, where timedated is lost.
+  const led = await machine.run('readlink', ['-m', machine.path('/etc/localtime')], signal)
+  const linked = /\/zoneinfo\/(.+)$/m.exec(led?.stdout ?? '')?.[1]
+  if (linked !== undefined) return linked
+  const written = (await machine.read('/etc/timezone'))?.trim()
+  if (written !== undefined && written !== '') return written
+  const shown = await machine.run('timedatectl', ['show', '-p', 'Timezone'], signal)
+  const { Timezone: told = '' } = propertiesIn(shown?.stdout ?? '')
+  return told === '' ? undefined : told
+}
+
 export const clockChecks: readonly Check[] = [
   {
     id: 'clock',
@@ -39,7 +56,7 @@ export const clockChecks: readonly Check[] = [
     severity: 'some',
     why: 'With a wrong clock, certificates are refused and encrypted DNS does not work.',
     remedy:
-      'Let the box reach a time server (UDP port 123), or set the clock: `timedatectl set-time "2026-12-31 12:00"`.',
+      'Let the box reach a time server (UDP port 123), or set the clock: `date -s "2026-12-31 12:00"`.',
     fix: 'clock',
     view: 'machine',
     async look({ clock, box, machine }, signal) {
@@ -88,21 +105,18 @@ export const clockChecks: readonly Check[] = [
     remedy: 'Say where you live: `timedatectl set-timezone Europe/Berlin`.',
     view: 'machine',
     async look({ machine }, signal) {
-      const written = (await machine.read('/etc/timezone'))?.trim()
-      const shown =
-        written ??
-        propertiesIn(
-          (await machine.run('timedatectl', ['show', '-p', 'Timezone'], signal))?.stdout ?? '',
-        )['Timezone']
-      if (shown === undefined || shown === '') return unknown('nothing here says so')
+      const isImage = await isAppliance(machine)
+      const zone = (await timeZone(machine, signal)) ?? (isImage ? 'UTC' : undefined)
+      if (zone === undefined) return unknown('nothing here says so')
       try {
-        new Date(0).toLocaleString('en', { timeZone: shown })
+        new Date(0).toLocaleString('en', { timeZone: zone })
       } catch {
-        return warning(`there is no time zone "${shown.slice(0, 40)}"`)
+        const line = `there is no time zone "${zone.slice(0, 40)}"`
+        return warning(line, isImage ? `Say where you live: ${ON_CARD}.` : undefined)
       }
-      return /^(?:Etc\/)?(?:UTC|UCT|Universal|Zulu|GMT)$/.test(shown)
-        ? ok('UTC: nights are those of Greenwich')
-        : ok(shown)
+      if (!/^(?:Etc\/)?(?:UTC|UCT|Universal|Zulu|GMT)$/.test(zone)) return ok(zone)
+      const nights = 'UTC: nights are those of Greenwich'
+      return ok(isImage ? `${nights}, unless you set another: ${ON_CARD}` : nights)
     },
   },
 ]

@@ -2,10 +2,10 @@
 import { statfsSync, statSync } from 'node:fs'
 import { reachOf } from '../../base/ip-reach.ts'
 import { formatSize } from '../../base/units.ts'
+import { imageVersion, isAppliance } from './appliance.ts'
 import { type Check, failed, few, ok, unknown, warning } from './check.ts'
 import { closedFamilies } from './firewall.ts'
 import { houseInterfaces } from './network-facts.ts'
-import type { Machine } from './ports.ts'
 
 const HOT_MILLIDEGREES = 80_000
 const TOO_HOT_MILLIDEGREES = 90_000
@@ -16,14 +16,8 @@ const MAX_EXTENSIONS = 64
 /** TMPFS_MAGIC, statfs(2) */
 const TMPFS = 0x01021994
 
-const OS_RELEASE = '/etc/os-release'
 /** systemd.io/AUTOMATIC_BOOT_ASSESSMENT: no tries left. Of those that are left by hand, none was done. */
 const TRIED_IN_VAIN = /_([^_+]+)\+0-[1-9]\d*\.efi$/
-
-/** Of our image, not of another Debian. */
-async function isAppliance(machine: Machine): Promise<boolean> {
-  return /^(?:IMAGE_)?ID="?btlinkd"?$/m.test((await machine.read(OS_RELEASE)) ?? '')
-}
 
 export const machineChecks: readonly Check[] = [
   {
@@ -101,7 +95,8 @@ export const machineChecks: readonly Check[] = [
     asks: 'Does the hardware restart a box that hangs?',
     severity: 'later',
     why: 'Else somebody has to pull the plug.',
-    remedy: 'Set RuntimeWatchdogSec=30s in /etc/systemd/system.conf.',
+    // Asked of the image alone, which sets RuntimeWatchdogSec=.
+    remedy: 'Read why it is not taken: `journalctl -b | grep -i watchdog`, and start the box anew.',
     view: 'machine',
     async look({ machine }) {
       const devices = await machine.list('/sys/class/watchdog')
@@ -170,9 +165,7 @@ export const machineChecks: readonly Check[] = [
     async look({ machine }, signal) {
       if (!(await isAppliance(machine)))
         return ok('this machine is kept up to date by its own system')
-      const running = /^IMAGE_VERSION="?([^"\n]*)/m.exec(
-        (await machine.read(OS_RELEASE)) ?? '',
-      )?.[1]
+      const running = await imageVersion(machine)
       const entries = [
         ...(await machine.list('/efi/EFI/Linux')),
         ...(await machine.list('/boot/EFI/Linux')),

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOf } from '../../base/errors.ts'
 import { ipBytes } from '../../base/ip-address.ts'
 import { askMdns } from './ask-mdns.ts'
+import { isAppliance } from './appliance.ts'
 import { type Check, failed, few, ok, unknown, warning } from './check.ts'
 import { askDhcp, type DhcpOffer } from './dhcp.ts'
 import {
@@ -23,6 +24,8 @@ import { holderOf, isOurs } from './sockets-in-use.ts'
 const DHCP_WAIT_MS = 2000
 const MDNS_WAIT_MS = 1200
 const ARP_WAIT_MS = 700
+const NAME_ON_CARD =
+  'Give this one another name: system.hostname in rpi-preseed.toml on the card (docs/first-boot.md), taken at the next start.'
 
 /** Where the doctor keeps the address that the box had when it was first looked at. */
 export const addressFile = (stateDir: string): string => join(stateDir, 'doctor-address')
@@ -218,14 +221,14 @@ export const networkChecks: readonly Check[] = [
     why: 'Two machines of one name: the page of the box opens now and then.',
     remedy: 'Give this one another name: `hostnamectl set-hostname NAME`.',
     view: 'machine',
-    async look(_ports, signal) {
+    async look({ machine }, signal) {
       const name = `${hostname().split('.')[0]}.local`
       const own = new Set(houseInterfaces().map(({ address }) => address))
       const said = await askMdns(name, MDNS_WAIT_MS, signal)
       const others = [...said].filter((address) => !own.has(address) && !address.startsWith('127.'))
-      return others.length > 0
-        ? warning(`${name} is also said to be ${few(others)}`)
-        : ok(`nobody else is ${name}`)
+      if (others.length === 0) return ok(`nobody else is ${name}`)
+      const line = `${name} is also said to be ${few(others)}`
+      return warning(line, (await isAppliance(machine)) ? NAME_ON_CARD : undefined)
     },
   },
 ]

@@ -204,5 +204,10 @@ s.bind(5353, () => { s.addMembership('224.0.0.251', '${other.address}'); console
       ),
       found('mdns').line,
     )
+    assert.match(found('mdns').remedy ?? '', /hostnamectl/)
+    // Its /etc cannot be written.
+    await etc(t, box, 'os-release', 'ID=debian\nIMAGE_ID=btlinkd\n')
+    const image = await ask(t, box, 'mdns')
+    assert.match(image('mdns').remedy ?? '', /system\.hostname in rpi-preseed\.toml on the card/)
   })
 })
