@@ -107,23 +107,25 @@ async function openUrl(
 
 /** @param base the URL of the folder, with or without a slash at its end */
 export function channelSource(base: string, { silenceMs }: WebOptions): ReleaseSource {
+  // Reports and the journal have it: without the password that may be in it (RFC 3986, 3.2.1).
+  const where = base.replace(/^(https?:\/\/)[^/]*@/, '$1')
   const text = base.endsWith('/') ? base : `${base}/`
   if (!/^https?:\/\//.test(text) || !URL.canParse(text)) {
-    throw new Unreachable(printable(base), 'update.channel is no URL of a web server')
+    throw new Unreachable(printable(where), 'update.channel is no URL of a web server')
   }
   const folder = new URL(text)
   return {
-    where: base,
+    where,
     kind: 'channel',
     async open(name, offset, signal) {
       const options = { headers: rangeOf(offset), timeout: silenceMs }
       const found = await openUrl(
         new URL(encodeURIComponent(name), folder),
         options,
-        { where: base, offset },
+        { where, offset },
         signal,
       )
-      return { offset: found.offset, body: bodyOf(found.response, base) }
+      return { offset: found.offset, body: bodyOf(found.response, where) }
     },
   }
 }

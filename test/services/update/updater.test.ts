@@ -5,8 +5,6 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { Unreachable } from '../../../src/services/update/errors.ts'
-import { openRelease } from '../../../src/services/update/open-release.ts'
 import type { ReleaseSource } from '../../../src/services/update/source.ts'
 import { folderSource, pathSource } from '../../../src/services/update/source-file.ts'
 import { channelSource, siteSource } from '../../../src/services/update/source-web.ts'
@@ -342,52 +340,6 @@ describe('R19 updates', { skip }, () => {
     await one.slots.select('0.1.0', signal)
     await one.updater.install(folderSource(one.release), {}, signal)
     assert.equal(one.slots.next(), '0.2.0')
-  })
-
-  it('are left for later where a server gives a byte an answer: each is a write to the card', async (t) => {
-    const one = await box(t)
-    const whole = folderSource(one.release)
-    let answers = 0
-    const source: ReleaseSource = {
-      where: 'a mean server',
-      kind: 'channel',
-      async open(name, offset, by) {
-        const { body } = await whole.open(name, offset, by)
-        if (!name.includes('.root.')) return { offset, body }
-        answers++
-        async function* first(): AsyncGenerator<Uint8Array> {
-          for await (const chunk of body) {
-            yield chunk.subarray(0, 1)
-            throw new Unreachable('a mean server', 'ECONNRESET')
-          }
-        }
-        return { offset, body: first() }
-      },
-    }
-    const enough = AbortSignal.timeout(25_000)
-    await assert.rejects(one.updater.fetch([source], {}, enough), {
-      code: 'BTL_ERR_UPDATE_UNREACHABLE',
-    })
-    assert.equal(answers, 5)
-  })
-
-  it('are not waited for where a server gives a byte now and then', async (t) => {
-    const one = await box(t)
-    const slow = createServer((_request, response) => {
-      const drip = setInterval(() => response.write('a'), 20)
-      response.on('close', () => clearInterval(drip))
-    })
-    await new Promise<void>((done) => slow.listen(0, '127.0.0.1', done))
-    finallyDo(t, () => {
-      slow.closeAllConnections()
-      slow.close()
-    })
-    const { port } = slow.address() as AddressInfo
-    const source = channelSource(`http://127.0.0.1:${port}/`, web)
-    await assert.rejects(openRelease(source, one.vendor.key, signal, 300), {
-      code: 'BTL_ERR_UPDATE_UNREACHABLE',
-      message: /too slow/,
-    })
   })
 
   it('say at once that a channel is no URL, and give up a server that says nothing', async (t) => {
