@@ -5,6 +5,7 @@ import { RCODE, TYPE } from '../../base/dns/codes.ts'
 import { reachOf } from '../../base/ip-reach.ts'
 import { addressesIn, askDns, type DnsServer } from './ask-dns.ts'
 import { type Check, failed, few, ok, unknown, warning } from './check.ts'
+import { compareFront, FRONT_FILE } from './front-file.ts'
 import type { Box, Facts, Machine } from './ports.ts'
 import { partOf, statusOf } from './status.ts'
 
@@ -82,9 +83,14 @@ export const dnsChecks: readonly Check[] = [
       if (!facts.front) return ok('there is none in front')
       const written = await machine.read(FRONT_FILE)
       if (written === undefined) return unknown(`there is no ${FRONT_FILE} to compare`)
-      return written === (await facts.front(written))
-        ? ok(`${FRONT_FILE} is as it should be`)
-        : warning(`${FRONT_FILE} is not what the configuration asks for`)
+      const { isAsAsked, unanswered } = compareFront(written, await facts.front(written))
+      if (!isAsAsked) return warning(`${FRONT_FILE} is not what the configuration asks for`)
+      const line = `${FRONT_FILE} is as it should be`
+      return ok(
+        unanswered.length > 0
+          ? `${line}, but older than a network of the provider: who asks from ${few(unanswered, 2)} is not answered`
+          : line,
+      )
     },
   },
   {
@@ -256,5 +262,3 @@ export const dnsChecks: readonly Check[] = [
     },
   },
 ]
-
-export const FRONT_FILE = '/etc/unbound/unbound.conf.d/btlinkd.conf'

@@ -4,10 +4,10 @@ import { readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { formatSize } from '../../base/units.ts'
 import { few, type Fix } from './check.ts'
-import { FRONT_FILE } from './checks-dns.ts'
 import { failedUnits, unitStates } from './checks-roles.ts'
 import { writeWhole } from './durable.ts'
 import { CannotFix } from './errors.ts'
+import { compareFront, FRONT_FILE } from './front-file.ts'
 import type { Machine, Ports } from './ports.ts'
 import { statusOf } from './status.ts'
 
@@ -99,6 +99,9 @@ export const serviceFixes: readonly Fix[] = [
           throw new CannotFix('only root may have it made anew: run this with sudo')
         })
         await systemctl(machine, ['restart', FRONT_UNIT], signal)
+        const made = (await machine.read(FRONT_FILE)) ?? ''
+        if (!compareFront(made, await facts.front(made)).isAsAsked)
+          throw new CannotFix(`it stayed as it was: \`journalctl -u ${FRONT_UNIT}\` says why`)
         return 'made the configuration of unbound anew, and restarted it where that is another'
       }
       const file = machine.path(FRONT_FILE)

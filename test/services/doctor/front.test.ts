@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { requireConfig } from '../../../src/app/config/load.ts'
@@ -49,17 +49,48 @@ describe('the resolver in front', { skip: missing('/usr/sbin/unbound-checkconf')
   it('is made anew by the image, which made it before from the very same configuration', async (t) => {
     const folder = await tempFolder(t, 'btl-asked')
     const asked = join(folder, 'asked')
+    const made = 'server:\n  interface: 127.0.0.1\n'
     const { mend, ports } = await createPatient(t, {
       system: { [FILE]: 'server:\n', [SEEN]: 'the sum of configuration and image' },
-      programs: { systemctl: `echo "$@" >> ${asked}` },
-      facts: { front: async () => 'server:\n  interface: 127.0.0.1\n' },
+      programs: { systemctl: `echo "$@" >> ${asked}; [ "$1" != restart ] || . ${folder}/unit` },
+      facts: { front: async () => made },
     })
+    // It ends well also where the configuration is not understood, and says so in the journal.
+    await writeFile(join(folder, 'unit'), 'true')
+    await assert.rejects(mend('front'), {
+      code: 'BTL_ERR_DOCTOR_CANNOT_FIX',
+      message: /journalctl -u btlinkd-dns-front-changed/,
+    })
+    await writeFile(join(folder, 'unit'), `printf '${made}' > ${ports.machine.path(FILE)}`)
     assert.match(await mend('front'), /^made /)
     assert.match(await readFile(asked, 'utf8'), /^restart btlinkd-dns-front-changed\.service$/m)
     // Else the unit takes what is there for what it made.
     assert.equal(existsSync(ports.machine.path(SEEN)), false)
     const script = await readFile(join(LIBEXEC, 'dns-front'), 'utf8')
     assert.ok(script.includes(`:-${dirname(SEEN)}}\n`) && script.includes('"$here/seen"'), script)
+  })
+
+  it('is what it should be although the provider gave the house another network since', async (t) => {
+    const config = await requireConfig({ env: { BTLINKD_DNS__FRONT: '127.0.0.1@53' } })
+    const own = ['2a01:4f8:1:2::3/64', '2a01:4f8:1:2::77/128']
+    const now = (written: string) =>
+      unboundTextLike(config, written).replace(
+        / *access-control: ::1?\/.*\n/,
+        (line) => own.map((one) => `  access-control: ${one} allow\n`).join('') + line,
+      )
+    const { look, file, before } = await withFront(t, now)
+    const shipped = unboundTextLike(config, before)
+    assert.notEqual(shipped, now(before))
+    await writeFile(file, shipped)
+    const found = await look('dns-front')
+    assert.equal(found.state, 'ok', found.line)
+    assert.match(found.line, /who asks from 2a01:4f8:1:2::3\/64, .* is not answered$/)
+    await writeFile(file, now(before))
+    assert.match((await look('dns-front')).line, /is as it should be$/)
+    own.pop()
+    assert.match((await look('dns-front')).line, /is as it should be$/)
+    await writeFile(file, shipped.replace(/access-control: 10\..*\n/, ''))
+    assert.equal((await look('dns-front')).state, 'warning', 'another network than those')
   })
 
   it('keeps the one it had where unbound would not take the new one', async (t) => {
