@@ -42,7 +42,7 @@ export function createFirstBoot(deps: FirstBootDeps): FirstBoot {
   async function takeAll(told: Told): Promise<void> {
     const entries = await bootEntries(deps.folder)
     const file = (name: string) => readBootFile(deps.folder, entries, name)
-    await settings.begin()
+    await settings.begin(told)
     const config = await file(CONFIG_NAME)
     if (config) await settings.take(config, told)
     await machine.take(await file(PRESEED_NAME), await file(KEYS_NAME), told)

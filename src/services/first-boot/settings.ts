@@ -129,9 +129,15 @@ export function createSettings(deps: SettingsDeps) {
 
   return {
     /** A box that has no configuration yet, or lost it to a power cut, gets the one of the image. */
-    async begin(): Promise<void> {
-      if (((await readIfThere(file)) ?? '') === '')
-        await writeDurably(file, await defaults(), options)
+    async begin(told: Told): Promise<void> {
+      const text = await readIfThere(file)
+      if (text !== undefined && text !== '') return
+      if (text === '') {
+        told.notes.push('the settings of the box were lost, as in a power cut: they begin anew')
+        // First: cut off before the file is written, the next start comes here again.
+        await rm(takenIn(places.etc, CONFIG_NAME), { force: true })
+      }
+      await writeDurably(file, await defaults(), options)
     },
     async take(card: BootFile, told: Told): Promise<void> {
       const text = await finishedText(card, told)

@@ -36,8 +36,19 @@ describe('btlinkd.yaml on the card (R02)', () => {
     await box.start()
     // As ext4 leaves a file whose data was not on the disk yet.
     await writeFile(box.at(CONFIG), '')
-    assert.deepEqual((await box.start()).faults, [])
+    const told = await box.start()
+    assert.deepEqual(told.faults, [])
+    assert.match(told.notes.join(), /settings of the box were lost/)
     assert.equal(await box.read(CONFIG), DEFAULTS)
+  })
+
+  it('is taken again where a power cut took what the box had of it', async (t) => {
+    const box = await newBox(t, { trusting: true })
+    await box.put('btlinkd.yaml', 'dns:\n  port: 5301\n')
+    await box.start()
+    await writeFile(box.at(CONFIG), '')
+    assert.deepEqual((await box.start()).taken, ['btlinkd.yaml: dns.port'])
+    assert.match(await box.read(CONFIG), /port: 5301/)
   })
 
   it('that is wrong leaves the box as it was, and says the line and the key on the card', async (t) => {
