@@ -43,7 +43,7 @@ import { until } from '../support/until.ts'
 const DIG = '/usr/bin/dig'
 const SSH = '/usr/bin/ssh'
 const MAC = '52:54:00:0b:0b:01'
-const skip = withoutHouse() || withoutImage() || missing(DIG, SSH)
+const skip = withoutHouse() || (await withoutImage()) || missing(DIG, SSH)
 // A machine without KVM does in a minute what a board does in seconds.
 const START_MS = 400_000
 // Minutes more, for each start anew.

@@ -3,6 +3,9 @@ import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { env, execPath } from 'node:process'
+import { FLAVOURS } from '../../image/flavours.ts'
+import { missingFor } from '../../image/needs.ts'
+import { CACHE } from '../../image/tools.ts'
 import type { Box } from './household.ts'
 import { machineNeeds } from './machine.ts'
 import { missing, output } from './processes.ts'
@@ -16,15 +19,12 @@ const BUILD_MS = 700_000
 export const isLongProof = env['BTL_IMAGE'] !== undefined
 
 /** Why the image cannot be built and started here, or false. */
-export const withoutImage = (): string | false =>
-  missing(
-    '/usr/bin/mmdebstrap',
-    '/usr/bin/minisign',
-    '/usr/bin/xz',
-    '/usr/bin/zstd',
-    MCOPY,
-    ...machineNeeds('pc'),
-  )
+export async function withoutImage(): Promise<string | false> {
+  const lacking = missing(MCOPY, ...machineNeeds('pc'))
+  if (lacking !== false) return lacking
+  const lines = isLongProof ? [] : await missingFor(FLAVOURS.pc, CACHE)
+  return lines.length > 0 && lines.join('; ')
+}
 
 /**
  * The disk image for PCs: BTL_IMAGE where that is set, else built from what is here.
