@@ -143,26 +143,6 @@ umount /run/boot
     await card.mount()
     assert.match(await readFile(join(card.folder, 'btlinkd.errors.txt'), 'utf8'), /nonsense/)
   })
-
-  it('is looked at by a shell first, which starts btlinkd only for news', async (t) => {
-    const root = await tempFolder(t, 'news')
-    const [card, etc, name] = [join(root, 'boot'), join(root, 'etc'), join(root, 'hostname')]
-    await mkdir(join(etc, 'from-card'), { recursive: true })
-    await mkdir(card)
-    const take = await script(join(root, 'take'), 'echo taken')
-    const start = async () => (await sh('first-boot', card, etc, name, take)).stdout
-    assert.equal(await start(), 'taken\n', 'a new box has no settings')
-    await writeFile(join(etc, 'btlinkd.yaml'), '')
-    await writeFile(join(etc, 'hostname'), 'attic\n')
-    assert.equal(await start(), '')
-    assert.equal(await readFile(name, 'utf8'), 'attic\n')
-    await writeFile(join(card, 'authorized_keys.txt'), ED25519)
-    assert.equal(await start(), 'taken\n')
-    await writeFile(join(etc, 'from-card/authorized_keys'), ED25519)
-    assert.equal(await start(), '')
-    await writeFile(join(card, 'btlinkd.errors.txt'), 'x')
-    assert.equal(await start(), 'taken\n')
-  })
 })
 
 describe('the scripts of the image', () => {
