@@ -7,29 +7,14 @@ import { describe, it } from 'node:test'
 import { EMPTY } from '../../../src/base/bytes.ts'
 import { publicKey } from '../../../src/base/hashes.ts'
 import { makeStore } from '../../engines/store/open-store.ts'
-import { makeBox } from '../../services/backup/box.ts'
 import { withoutNetns } from '../../support/household.ts'
 import { output, start } from '../../support/processes.ts'
 import { type Cleanup, finallyDo, tempFolder } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
-import { env, LAUNCH, stateAtRest } from './state-at-rest.ts'
+import { backedUpBox } from './backed-up-box.ts'
+import { env, LAUNCH } from './state-at-rest.ts'
 
 const never = new AbortController().signal
-
-/** A box with a key, a site, and a visited site; and where its backups go. */
-async function box(t: Cleanup) {
-  const { state, cli } = await stateAtRest(t)
-  await makeBox(state, 'home', 'btlink')
-  const store = makeStore(state)
-  await store.start(never)
-  store.sites.visited(publicKey('77'.repeat(32)), EMPTY, 1)
-  await store.stop()
-  const away = await tempFolder(t, 'away')
-  const secret = join(away, 'secret')
-  await writeFile(secret, 'correct horse battery staple\n')
-  const backup = (...args: string[]) => cli(['backup', ...args, '--passphrase-file', secret])
-  return { state, away, secret, backup, file: join(away, 'box.btlinkd-backup') }
-}
 
 /** A card at its end; gives how to end that. */
 async function readOnly(t: Cleanup, folder: string): Promise<() => Promise<void>> {
@@ -46,7 +31,7 @@ async function readOnly(t: Cleanup, folder: string): Promise<() => Promise<void>
 
 describe('btlinkd backup, of a disk that became read-only', { skip: withoutNetns() }, () => {
   it('makes one all the same, with what the log of the database holds (R19)', async (t) => {
-    const one = await box(t)
+    const one = await backedUpBox(t)
     // Whoever had it open has it open still, and the log was not read into the database.
     const store = makeStore(one.state)
     await store.start(never)
@@ -65,7 +50,7 @@ describe('btlinkd backup, of a disk that became read-only', { skip: withoutNetns
   })
 
   it('leaves nothing half done behind where it is given up: no file, and no copy that anybody may read', async (t) => {
-    const one = await box(t)
+    const one = await backedUpBox(t)
     await readOnly(t, one.state)
     const scratch = await tempFolder(t, 'scratch')
     const begin = (...args: string[]) =>
@@ -102,7 +87,7 @@ describe('btlinkd backup, of a disk that became read-only', { skip: withoutNetns
   })
 
   it('takes the last copy of the database where that is damaged, and says so where there is none', async (t) => {
-    const one = await box(t)
+    const one = await backedUpBox(t)
     const store = makeStore(one.state)
     await store.start(never)
     await store.snapshot()

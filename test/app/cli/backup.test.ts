@@ -6,16 +6,16 @@ import { join } from 'node:path'
 import { getuid } from 'node:process'
 import { describe, it } from 'node:test'
 import { EMPTY, fromHex, toHex } from '../../../src/base/bytes.ts'
-import { infoHash, publicKey } from '../../../src/base/hashes.ts'
+import { infoHash } from '../../../src/base/hashes.ts'
 import { createDatabaseFiles } from '../../../src/engines/store/index.ts'
 import { makeStore } from '../../engines/store/open-store.ts'
 import { makeBox } from '../../services/backup/box.ts'
 import { createRunFolder } from '../../../src/app/run-folder.ts'
-import { type Cleanup, finallyDo, tempFolder } from '../../support/temp.ts'
+import { type Cleanup, finallyDo } from '../../support/temp.ts'
+import { backedUpBox, PASSPHRASE } from './backed-up-box.ts'
 import { stateAtRest } from './state-at-rest.ts'
 
 const NOBODY = 65_534
-const PASSPHRASE = 'correct horse battery staple'
 const never = new AbortController().signal
 
 const rootIn = async (state: string): Promise<string> => {
@@ -23,21 +23,9 @@ const rootIn = async (state: string): Promise<string> => {
   return new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase()
 }
 
-/** A box with a root, a key, a site at version 7, a visited site, and the folder of its backups. */
 async function box(t: Cleanup) {
-  const rest = await stateAtRest(t)
-  const { state, cli } = rest
-  const { key, torrent: own } = await makeBox(state, 'home', 'btlink')
-  const store = makeStore(state)
-  await store.start(never)
-  store.sites.visited(publicKey('77'.repeat(32)), EMPTY, 1)
-  await store.stop()
-  const away = await tempFolder(t, 'away')
-  const file = join(away, 'box.btlinkd-backup')
-  const secret = join(away, 'secret')
-  await writeFile(secret, `${PASSPHRASE}\n`)
-  const backup = (...args: string[]) => cli(['backup', ...args, '--passphrase-file', secret])
-  return { ...rest, key, torrent: own, sha256: await rootIn(state), file, secret, away, backup }
+  const made = await backedUpBox(t)
+  return { ...made, sha256: await rootIn(made.state) }
 }
 
 const seedOf = (state: string) => readFile(join(state, 'keys', 'home.key'), 'utf8')

@@ -1,43 +1,23 @@
 /** What an update does on a disk that is nearly full, and what it leaves there. */
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { Unreachable } from '../../../src/services/update/errors.ts'
 import type { ReleaseSource } from '../../../src/services/update/source.ts'
 import { folderSource } from '../../../src/services/update/source-file.ts'
-import { createUpdater } from '../../../src/services/update/updater.ts'
-import { createFakeSlots } from '../../fakes/slots.ts'
 import { withoutNetns } from '../../support/household.ts'
 import { missing } from '../../support/processes.ts'
-import { builtImage, vendor } from '../../support/releases.ts'
 import { type Cleanup, tempFolder } from '../../support/temp.ts'
 import { smallDisk } from '../doctor/patient.ts'
+import { releasedBox } from './box.ts'
 
 const MIB = 1024 * 1024
 const signal = new AbortController().signal
 
 /** A release of some 3 MiB, and a box that keeps what it fetches on `disk`. */
-async function box(t: Cleanup, disk: string) {
-  const folder = await tempFolder(t, 'update-disk')
-  const signer = await vendor(t)
-  const built = await builtImage(join(folder, '0.2.0'), '0.2.0', { root: randomBytes(3 * MIB) })
-  const release = await signer.release(built, join(folder, 'release'), { packsOnly: true })
-  const machine = {
-    version: '0.1.0',
-    architecture: process.arch === 'x64' ? 'amd64' : 'arm64',
-    flavour: 'pc',
-  }
-  const slots = createFakeSlots({ image: machine, available: async () => true })
-  const fetched = join(disk, 'fetched')
-  const installed = join(folder, 'installed')
-  const updater = createUpdater(
-    { slots, key: signer.key, machine },
-    { fetchFolder: fetched, installFolder: installed },
-  )
-  return { updater, fetched, installed, release }
-}
+const box = (t: Cleanup, disk: string) =>
+  releasedBox(t, { rootBytes: 3 * MIB, fetched: join(disk, 'fetched') })
 
 /** The release of a folder, with something happening after 64 KiB of the root. */
 function disturbed(release: string, meanwhile: () => Promise<void>): ReleaseSource {

@@ -1,41 +1,21 @@
 /** Servers that mean no good, or are asked with a secret. */
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { Unreachable } from '../../../src/services/update/errors.ts'
 import { openRelease } from '../../../src/services/update/open-release.ts'
 import type { ReleaseSource } from '../../../src/services/update/source.ts'
 import { folderSource } from '../../../src/services/update/source-file.ts'
 import { channelSource } from '../../../src/services/update/source-web.ts'
-import { createUpdater } from '../../../src/services/update/updater.ts'
-import { createFakeSlots } from '../../fakes/slots.ts'
 import { missing } from '../../support/processes.ts'
-import { builtImage, vendor } from '../../support/releases.ts'
-import { type Cleanup, finallyDo, tempFolder } from '../../support/temp.ts'
+import { type Cleanup, finallyDo } from '../../support/temp.ts'
+import { releasedBox } from './box.ts'
 
 const signal = new AbortController().signal
 const web = { silenceMs: 5000 }
 
-async function box(t: Cleanup) {
-  const folder = await tempFolder(t, 'update-servers')
-  const signer = await vendor(t)
-  const built = await builtImage(join(folder, '0.2.0'), '0.2.0', { root: randomBytes(300_000) })
-  const release = await signer.release(built, join(folder, 'release'), { packsOnly: true })
-  const machine = {
-    version: '0.1.0',
-    architecture: process.arch === 'x64' ? 'amd64' : 'arm64',
-    flavour: 'pc',
-  }
-  const slots = createFakeSlots({ image: machine, available: async () => true })
-  const updater = createUpdater(
-    { slots, key: signer.key, machine },
-    { fetchFolder: join(folder, 'fetched'), installFolder: join(folder, 'installed') },
-  )
-  return { updater, release, vendor: signer }
-}
+const box = (t: Cleanup) => releasedBox(t, { rootBytes: 300_000 })
 
 describe('R19 updates from servers', { skip: missing('/usr/bin/minisign') }, () => {
   it('are left for later where a server gives a byte an answer: each is a write to the card', async (t) => {

@@ -13,6 +13,7 @@ import { createFakeSlots, type FakeSlots } from '../../fakes/slots.ts'
 import { missing, output } from '../../support/processes.ts'
 import { builtImage, slotNames, type Vendor, vendor } from '../../support/releases.ts'
 import { type Cleanup, finallyDo, tempFolder } from '../../support/temp.ts'
+import { MACHINE } from './box.ts'
 
 const signal = new AbortController().signal
 const skip = missing('/usr/bin/minisign')
@@ -48,13 +49,8 @@ async function box(t: Cleanup, { known = true }: { known?: boolean } = {}): Prom
   const from = await builtImage(path('0.2.0'), '0.2.0', { root: fresh })
   const release = await signer.release(from, path('release'), { earlier: [earlier] })
   const installed = path('installed')
-  const machine = {
-    version: '0.1.0',
-    architecture: process.arch === 'x64' ? 'amd64' : 'arm64',
-    flavour: 'pc',
-  }
   const slots = createFakeSlots({
-    image: machine,
+    image: MACHINE,
     available: (version) =>
       access(join(installed, slotNames(version).kernel)).then(
         () => true,
@@ -67,7 +63,7 @@ async function box(t: Cleanup, { known = true }: { known?: boolean } = {}): Prom
       slots.files.set(`${role} 0.1.0`, join(earlier, names[role]))
   const fetched = path('fetched')
   const updater = createUpdater(
-    { slots, key: signer.key, machine },
+    { slots, key: signer.key, machine: MACHINE },
     { fetchFolder: fetched, installFolder: installed },
   )
   return { folder, updater, slots, fetched, installed, vendor: signer, release, fresh }
