@@ -57,6 +57,10 @@ if (values.package !== undefined && values['release-site'] !== undefined) {
   stderr.write('--release-site is for the package that is made here: give it to npm run deb\n')
   exit(2)
 }
+if (values.url !== undefined && (facts.flavour !== 'rpi' || values.raw)) {
+  stderr.write('--url is for the manifest of Imager, which only rpi has, and not with --raw\n')
+  exit(2)
+}
 const say = (line: string) => void stdout.write(`image: ${line}\n`)
 
 // Every flavour is asked for, so that who builds one hears what this machine could not.

@@ -4,7 +4,7 @@ import type { RandomBytes } from './node-id.ts'
 
 /** Silent nodes asked in one round; the background budget spreads them further. */
 const PINGS_A_ROUND = 16
-/** Two files, 300 KB with the journal of ext4: each hour it is 7 MB a day, and an hour of new nodes is soon found again. */
+/** Two files, 300 KB with the journal of ext4, are 7 MB a day; an hour of new nodes is soon found again. */
 const SAVE_EVERY_MS = 60 * 60_000
 /** The first time sooner: a box that loses power on its first evening shall know its way back. */
 const FIRST_SAVE_MS = 60_000

@@ -25,9 +25,9 @@ async function says(path: string, bytes: Uint8Array): Promise<boolean> {
 }
 
 /**
- * What says the same as before is not written: cards wear. After a power cut it is this note or the one before, and what an old one does not know is hashed
- * again: the folder is not synced, which would double what a download writes to a card. Not for two
- * writers of one file at the same time.
+ * What says the same as before is not written: cards wear. After a power cut it is this note or the one
+ * before, and what an old one does not know is hashed again: the folder is not synced, which would double
+ * what a download writes to a card. Not for two writers of one file at the same time.
  */
 export async function writeNote(
   path: string,
