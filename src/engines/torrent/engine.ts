@@ -28,6 +28,7 @@ import {
   searchMetadata,
 } from './discovery/metadata-search.ts'
 import { mayDial } from './wire/peer-policy.ts'
+import { isWebRtc } from './wire/peer-view.ts'
 import { addHints, type Resident, trafficOf } from './resident.ts'
 import { createResidents } from './residents.ts'
 import { reuseFiles } from './pieces/reuse.ts'
@@ -63,6 +64,7 @@ export function createTorrentEngine(deps: TorrentEngineDeps, config: SwarmConfig
       browsers: {
         answer: async (infoHash, offer) => browsers.answer(infoHash, offer, 'announced'),
         accept: async (infoHash, offerId, answer) => browsers.accept(infoHash, offerId, answer),
+        hasBrowser: (infoHash) => residents.get(infoHash)?.swarm?.wires().some(isWebRtc) ?? false,
       },
       isBusy: (infoHash) => (residents.get(infoHash)?.swarm?.wires().length ?? 0) > 0,
     },

@@ -41,7 +41,7 @@ const READY_MS = 10_000
 export interface SwarmHostDeps {
   dht: Pick<DhtNode, 'peers' | 'announce'>
   webrtc: WebRtc
-  browsers: Pick<Signaller, 'answer' | 'accept'>
+  browsers: Pick<Signaller, 'answer' | 'accept' | 'hasBrowser'>
   /** Whether peers of a torrent are here. */
   isBusy: (infoHash: InfoHash) => boolean
   log: Log

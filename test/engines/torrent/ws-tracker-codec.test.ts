@@ -65,6 +65,7 @@ describe('messages of WebSocket trackers', () => {
       kind: 'reply',
       infoHash: HASH,
       intervalSeconds: 120,
+      complete: 1,
       incomplete: 2,
     })
     const offer = {
@@ -127,7 +128,13 @@ describe('messages of WebSocket trackers', () => {
       const said = decodeWsMessage(
         JSON.stringify({ action: 'announce', info_hash: hash, interval, incomplete: interval }),
       )
-      assert.deepEqual(said, { kind: 'reply', infoHash: HASH, intervalSeconds: 0, incomplete: 0 })
+      assert.deepEqual(said, {
+        kind: 'reply',
+        infoHash: HASH,
+        intervalSeconds: 0,
+        complete: 0,
+        incomplete: 0,
+      })
     }
   })
 

@@ -159,6 +159,29 @@ describe('WebSocket trackers', { timeout: 60_000 }, () => {
     )
   })
 
+  it('hear soon again of what is wanted and reached nobody, unless nobody is there', async (t) => {
+    const there = makeTorrentOf(pattern(PIECE))
+    const alone = makeTorrentOf(pattern(PIECE, 2))
+    const tracker = await rogueTracker(t, ({ info_hash }, socket) => {
+      const complete = info_hash === binary(there.infoHash) ? 1 : 0
+      const reply = { action: 'announce', info_hash, interval: 900, complete, incomplete: 1 }
+      socket.send(JSON.stringify(reply))
+    })
+    const box = await startEngine(t, {}, { webrtc: createFakeWebRtcNet().peer() })
+    const of = ({ infoHash }: MadeTorrent) =>
+      tracker.heard.filter(({ info_hash }) => info_hash === binary(infoHash))
+    const gone = new AbortController()
+    const wanting = [there, alone].map(async (made) => {
+      await box.engine.add(made.info, { hints: { trackers: [tracker.url] } })
+      await assert.rejects(box.engine.want(made.infoHash, 0, all(made), 'now', gone.signal))
+    })
+    await until('its second announce', () => of(there).length === 2, { timeoutMs: 10_000 })
+    assert.equal(of(there).at(-1)?.offers?.length, 5)
+    assert.equal(of(alone).length, 1)
+    gone.abort()
+    await Promise.all(wanting)
+  })
+
   it('hear of no more seeds than are hot, and nothing of private ones they do not own', async (t) => {
     const tracker = await rogueTracker(t, () => {})
     const box = await startEngine(t, { announce_urls: [tracker.url], webrtc_hot_torrents: 3 })

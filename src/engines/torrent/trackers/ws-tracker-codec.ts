@@ -29,7 +29,13 @@ export interface WsAnswer {
 
 /** Ids are hex here: 40 digits. */
 export type WsMessage =
-  | { kind: 'reply'; infoHash: InfoHash; intervalSeconds: number; incomplete: number }
+  | {
+      kind: 'reply'
+      infoHash: InfoHash
+      intervalSeconds: number
+      complete: number
+      incomplete: number
+    }
   | { kind: 'offer'; infoHash: InfoHash; peerId: string; offerId: string; sdp: string }
   | { kind: 'answer'; infoHash: InfoHash; peerId: string; offerId: string; sdp: string }
   | { kind: 'failure'; reason: string }
@@ -114,6 +120,7 @@ export function decodeWsMessage(text: string): WsMessage | undefined {
     kind: 'reply',
     infoHash,
     intervalSeconds: countOf(fields['interval']),
+    complete: countOf(fields['complete']),
     incomplete: countOf(fields['incomplete']),
   }
 }

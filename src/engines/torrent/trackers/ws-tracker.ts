@@ -18,6 +18,8 @@ const MAX_OPEN_OFFERS = 20
 const FIRST_INTERVAL_MS = 120_000
 const MIN_INTERVAL_MS = 30_000
 const MAX_INTERVAL_MS = 60 * 60_000
+// A browser that still closes our last channel turns the next one away, and intervals are minutes.
+const LONELY_MS = [3000, 9000, 27_000]
 // Answering takes a PeerConnection as well.
 const ANSWERS = { burst: 20, perSecond: 1 }
 const MAX_ANSWERING = 8
@@ -33,6 +35,8 @@ export interface Signaller {
   /** Never throws. */
   answer(infoHash: InfoHash, offer: Offer): Promise<Offer | undefined>
   accept(infoHash: InfoHash, offerId: string, answer: Offer): Promise<void>
+  /** Whether a browser is connected as a peer of that torrent. */
+  hasBrowser(infoHash: InfoHash): boolean
 }
 
 export interface WsTracker {
@@ -55,6 +59,8 @@ interface Entry {
   leechers: number
   /** Offers were made since it was added. */
   offered: boolean
+  /** How often it was announced early, since no offer had led to a peer. */
+  lonely: number
   openOffers: Set<string>
   timer: NodeJS.Timeout | undefined
 }
@@ -101,6 +107,17 @@ export function createWsTracker(
 
   const again = (infoHash: InfoHash, ms: number) => setTimeout(() => enqueue(infoHash), ms).unref()
 
+  /** Announces now where the last offers led to nobody, else after `ms`. */
+  function unlessMet(infoHash: InfoHash, ms: number): void {
+    const entry = entries.get(infoHash)
+    if (entry === undefined) return
+    if (signaller.hasBrowser(infoHash)) entry.timer = again(infoHash, ms)
+    else {
+      entry.lonely++
+      enqueue(infoHash)
+    }
+  }
+
   function opened(): void {
     for (const [infoHash, entry] of entries) {
       // A new connection knows nothing of the last one.
@@ -143,7 +160,11 @@ export function createWsTracker(
       return
     }
     const wait = Math.min(Math.max(ms, MIN_INTERVAL_MS), MAX_INTERVAL_MS)
-    entry.timer = again(infoHash, wait)
+    // Of the leechers one is this box.
+    const others = !entry.isSeed && message.complete + incomplete > 1
+    const early = others ? LONELY_MS[entry.lonely] : undefined
+    if (early === undefined) entry.timer = again(infoHash, wait)
+    else entry.timer = setTimeout(() => unlessMet(infoHash, wait - early), early).unref()
   }
 
   function take(text: string): boolean {
@@ -192,6 +213,7 @@ export function createWsTracker(
         resting: false,
         known: old?.known ?? false,
         offered: false,
+        lonely: 0,
         leechers: old?.leechers ?? 0,
         openOffers: old?.openOffers ?? new Set(),
         timer: undefined,
