@@ -2,27 +2,19 @@
 import assert from 'node:assert/strict'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
 import type { Page } from 'playwright-core'
 import { browser, CHROMIUM } from '../support/browser.ts'
 import { curl, type CurlOptions } from '../support/curl.ts'
 import { createTestDaemon, type TestDaemon } from '../support/daemon.ts'
 import { type Box, etc, household, withoutNetns } from '../support/household.ts'
+import { untilTheEnd } from '../support/house-whole.ts'
 import { missing, output } from '../support/processes.ts'
 import { type Cleanup, tempFolder } from '../support/temp.ts'
 import { until } from '../support/until.ts'
 
 const CERTUTIL = '/usr/bin/certutil'
 const WELCOME = /<title>(.*)<\/title>/
-
-/** What a hook starts would end with the hook. */
-function untilTheEnd(): Cleanup {
-  const kept: (() => void | Promise<void>)[] = []
-  after(async () => {
-    for (const fn of kept.toReversed()) await fn()
-  })
-  return { after: (fn) => void kept.push(fn) }
-}
 
 const skip = withoutNetns() || missing(CHROMIUM, CERTUTIL, '/usr/bin/curl')
 

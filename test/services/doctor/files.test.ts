@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict'
-import { createHash, X509Certificate } from 'node:crypto'
 import {
   chmod,
   chown,
-  link,
   lstat,
   mkdir,
-  open,
   readdir,
   readFile,
   rm,
@@ -18,19 +15,13 @@ import {
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import Sqlite from 'better-sqlite3'
-import { createPki } from '../../../src/engines/pki/index.ts'
-import { publicKey } from '../../../src/base/hashes.ts'
-import { silentLog } from '../../../src/base/ports/log.ts'
 import { withoutNetns } from '../../support/household.ts'
-import { output, run, start } from '../../support/processes.ts'
-import { makeStore } from '../../engines/store/open-store.ts'
+import { output, start } from '../../support/processes.ts'
 import { finallyDo, tempFolder } from '../../support/temp.ts'
 import { until } from '../../support/until.ts'
 import { createPatient, smallDisk, writeTree } from './patient.ts'
 
 const DAY_MS = 86_400_000
-const NEVER = AbortSignal.timeout(600_000)
 
 describe('the disk', { skip: withoutNetns() }, () => {
   it('is told to be read-only, and to be well again', async (t) => {
@@ -187,220 +178,6 @@ describe('keys and owners', () => {
     assert.match((await look('backup')).line, /key new is newer/)
     now += 40 * DAY_MS
     assert.match((await look('backup')).line, /40 days old|39 days old/)
-  })
-})
-
-describe('the store', () => {
-  async function withStore(state: string) {
-    const store = makeStore(state)
-    await store.start(NEVER)
-    return store
-  }
-  async function flip(path: string, at: number): Promise<void> {
-    await chmod(path, 0o644)
-    const file = await open(path, 'r+')
-    const { buffer } = await file.read(Buffer.alloc(1), 0, 1, at)
-    await file.write(Buffer.from([(buffer[0] ?? 0) ^ 1]), 0, 1, at)
-    await file.close()
-  }
-
-  it('is found to have lost a bit; the file is taken out, and no torrent takes it for whole (R24)', async (t) => {
-    const { state, facts, look, mend } = await createPatient(t)
-    const store = await withStore(state)
-    const good = await store.blobs.put(
-      (async function* () {
-        yield Buffer.from('good')
-      })(),
-    )
-    const bad = await store.blobs.put(
-      (async function* () {
-        yield Buffer.from('bad file of a site')
-      })(),
-    )
-    await store.stop()
-    const torrent = join(facts.torrents, 'aa'.repeat(20))
-    await mkdir(torrent, { recursive: true })
-    await link(bad.path, join(torrent, '0'))
-    assert.equal((await look('store')).state, 'ok')
-    await flip(bad.path, 3)
-    const found = await look('store')
-    assert.equal(found.state, 'failed')
-    assert.match(found.line, /^bits changed in 1 of 2 files/)
-    assert.match(await mend('store'), /^took 1 damaged files out .* 1 files of torrents/)
-    assert.equal((await look('store')).state, 'ok')
-    assert.equal((await stat(join(torrent, '0'))).nlink, 1)
-    assert.equal((await readFile(join(torrent, '0'))).length, 18)
-    assert.equal((await stat(join(state, 'damaged', bad.sha256))).size, 18)
-    assert.equal(
-      createHash('sha256')
-        .update(await readFile(good.path))
-        .digest('hex'),
-      good.sha256,
-    )
-    assert.match(await mend('store'), /^took 0 /)
-  })
-
-  it('has its database read page by page, without a change to it (R24)', async (t) => {
-    const { state, look } = await createPatient(t)
-    assert.equal((await look('database')).state, 'unknown')
-    const store = await withStore(state)
-    for (let i = 0; i < 60; i++) {
-      store.sites.saveSite({
-        publicKey: publicKey(i.toString(16).padStart(64, '0')),
-        salt: new Uint8Array(),
-        title: 'x'.repeat(2000),
-        watched: false,
-        pinned: true,
-      })
-    }
-    await store.stop()
-    const path = join(state, 'state.db')
-    const before = await readFile(path)
-    assert.equal((await look('database')).state, 'ok')
-    assert.deepEqual(await readFile(path), before)
-    const file = await open(path, 'r+')
-    for (let at = 4096 * 3; at < before.length; at += 4096)
-      await file.write(Buffer.alloc(2000, 0xa5), 0, 2000, at)
-    await file.close()
-    const found = await look('database')
-    assert.equal(found.state, 'failed', found.line)
-    assert.match(found.line, /damaged/)
-    assert.match(found.remedy ?? '', /backup restore/)
-  })
-
-  it('gives back what its database no longer uses', async (t) => {
-    const { state, look, mend } = await createPatient(t)
-    const store = await withStore(state)
-    const site = { salt: new Uint8Array(), watched: false, pinned: true }
-    store.sites.saveSite({ publicKey: publicKey('ab'.repeat(32)), ...site })
-    await store.stop()
-    const db = new Sqlite(join(state, 'state.db'))
-    db.exec('CREATE TABLE heap (bytes BLOB)')
-    db.prepare('INSERT INTO heap VALUES (zeroblob(?))').run(24 * 1024 * 1024)
-    db.exec('DROP TABLE heap')
-    db.close()
-    const found = await look('database-size')
-    assert.equal(found.state, 'warning', found.line)
-    assert.match(await mend('database'), /^gave \d+(\.\d+)? MB back/)
-    assert.equal((await look('database-size')).state, 'ok')
-    assert.equal((await look('database')).state, 'ok')
-    const again = await withStore(state)
-    assert.equal(again.sites.sites().length, 1)
-    await again.stop()
-  })
-
-  it('has damaged memory of the DHT put aside', async (t) => {
-    const { state, look, mend } = await createPatient(t)
-    await writeTree(state, {
-      'dht/nodes.benc': 'd3:id420:aaaaaaaaaaaaaaaaaaaae',
-      'dht/items.benc': 'd5:itemsle',
-    })
-    assert.match((await look('dht-state')).line, /items\.benc$/)
-    assert.equal(await mend('dht-state'), 'put 1 files aside as *.damaged')
-    assert.equal((await look('dht-state')).state, 'ok')
-    assert.deepEqual((await readdir(join(state, 'dht'))).sort(), [
-      'items.benc.damaged',
-      'nodes.benc',
-    ])
-  })
-})
-
-describe('certificates', () => {
-  async function withAuthority(state: string): Promise<string> {
-    const pki = createPki(
-      { log: silentLog, clock: { now: Date.now }, folder: join(state, 'pki') },
-      {
-        leaf_lifetime: 90 * DAY_MS,
-        max_leaves: 10,
-        leaves_per_second: 10,
-        leaf_burst: 10,
-        box_names: [],
-        link_domains: [],
-        tld: 'btlink',
-        reserved_hosts: [],
-      },
-    )
-    await pki.start(NEVER)
-    await pki.root('names', NEVER)
-    await pki.stop()
-    return join(state, 'pki', 'names', 'btlink', '1')
-  }
-
-  it('are told when a key, then all, then the root can no longer be used (E01)', async (t) => {
-    const { state, look } = await createPatient(t)
-    assert.equal((await look('authority')).state, 'unknown')
-    const folder = await withAuthority(state)
-    assert.equal((await look('authority')).state, 'ok')
-    await writeFile(join(folder, 'intermediate-1.key'), 'rust')
-    assert.equal((await look('authority')).state, 'warning')
-    for (const i of [2, 3]) await rm(join(folder, `intermediate-${i}.key`))
-    assert.equal((await look('authority')).state, 'failed')
-    await writeFile(join(folder, 'root.pem'), 'rust')
-    assert.match((await look('authority')).line, /root certificate .* cannot be read/)
-  })
-
-  it('are told before the root ends, and after', async (t) => {
-    let now = Date.now()
-    const { state, look } = await createPatient(t, { now: () => now })
-    await withAuthority(state)
-    assert.equal((await look('authority-end')).state, 'ok')
-    const pem = await readFile(join(state, 'pki', 'names', 'btlink', '1', 'root.pem'))
-    const end = Date.parse(new X509Certificate(pem).validTo)
-    now = end - 20 * DAY_MS
-    assert.equal((await look('authority-end')).state, 'warning')
-    now = end + 20 * DAY_MS
-    assert.equal((await look('authority-end')).state, 'failed')
-    now = 0
-    assert.equal((await look('authority-end')).state, 'unknown')
-  })
-
-  it('of public hosts are left in their place while nobody has confirmed the clock', async (t) => {
-    let state = 'floor'
-    const ask = async (path: string) =>
-      path === '/api/status' ? { clock: { state }, health: { components: {} } } : undefined
-    const patient = await createPatient(t, { facts: { acme: true }, box: { ask } })
-    const folder = join(patient.state, 'acme', 'ca')
-    await mkdir(folder, { recursive: true })
-    await writeFile(join(folder, 'seems-ended.pem'), 'rust')
-    await assert.rejects(patient.mend('certificates'), /no time server has confirmed the clock/)
-    assert.deepEqual(await readdir(folder), ['seems-ended.pem'])
-    state = 'synced'
-    assert.match(await patient.mend('certificates'), /^put 1 aside/)
-  })
-
-  it('of public hosts that ended are put aside, to be ordered anew', async (t) => {
-    const { state, look, mend } = await createPatient(t, { facts: { acme: true } })
-    const folder = join(state, 'acme', 'ca')
-    await mkdir(folder, { recursive: true })
-    for (const [name, days] of [
-      ['good', '30'],
-      ['ended', '1'],
-    ] as const) {
-      const made = await run('/usr/bin/openssl', [
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:P-256',
-        '-nodes',
-        '-keyout',
-        '/dev/null',
-        '-subj',
-        `/CN=${name}`,
-        '-days',
-        days,
-        '-out',
-        join(folder, `${name}.pem`),
-      ])
-      assert.equal(made.code, 0, made.stderr)
-    }
-    assert.equal((await look('public-certificates')).state, 'ok')
-    await writeFile(join(folder, 'ended.pem'), 'rust')
-    assert.equal((await look('public-certificates')).state, 'failed')
-    assert.match(await mend('certificates'), /^put 1 aside/)
-    assert.equal((await look('public-certificates')).state, 'ok')
-    assert.deepEqual((await readdir(folder)).sort(), ['ended.pem.ended', 'good.pem'])
   })
 })
 
