@@ -85,7 +85,7 @@ describe('a box in a booted Debian', { skip: withoutDebianRoot() }, () => {
       },
     )
 
-    await t.test('is what it was after a restore with --stop (R19)', async () => {
+    await t.test('is what it was after a restore with --stop (R20)', async () => {
       const said = await box.sh(RESTORE)
       assert.match(said, /Restored/)
       await settled(box)

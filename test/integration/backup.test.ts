@@ -21,7 +21,7 @@ const shows = (box: TestDaemon, host: string, text: string) =>
   })
 
 describe('a backup of a box that runs', () => {
-  it('brings a box back after a factory reset: same fingerprint, same names, with numbers going up (R19, R20)', async (t) => {
+  it('brings a box back after a factory reset: same fingerprint, same names, with numbers going up (R20)', async (t) => {
     const away = await tempFolder(t, 'away')
     const [file, secret, folder] = ['b', 'secret', 'site'].map((name) => join(away, name))
     assert.ok(file !== undefined && secret !== undefined && folder !== undefined)
@@ -79,7 +79,7 @@ describe('a backup of a box that runs', () => {
     await shows(reader, site.host, 'three')
   })
 
-  it('starts on a garbled database with its sites, says so, and forgets no key (R24)', async (t) => {
+  it('starts on a garbled database with its sites, says so, and forgets no key (R21)', async (t) => {
     const away = await tempFolder(t, 'away')
     await writeSite(away, { 'index.html': 'still here' })
     const config = { ...SHORT, storage: { snapshot_interval: '1s' } }

@@ -30,7 +30,7 @@ async function readOnly(t: Cleanup, folder: string): Promise<() => Promise<void>
 }
 
 describe('btlinkd backup, of a disk that became read-only', { skip: withoutNetns() }, () => {
-  it('makes one all the same, with what the log of the database holds (R19)', async (t) => {
+  it('makes one all the same, with what the log of the database holds (R20)', async (t) => {
     const one = await backedUpBox(t)
     // Whoever had it open has it open still, and the log was not read into the database.
     const store = makeStore(one.state)

@@ -41,7 +41,7 @@ async function snapshotOf(state: string): Promise<Map<string, string>> {
 }
 
 describe('btlinkd backup, without a daemon', () => {
-  it('puts keys, roots, numbers and sites on another box, which then has the same fingerprint (R19, R20)', async (t) => {
+  it('puts keys, roots, numbers and sites on another box, which then has the same fingerprint (R20)', async (t) => {
     const one = await box(t)
     const made = await one.backup('create', one.file, '--json')
     assert.equal(made.code, 0, made.stderr)
@@ -101,7 +101,7 @@ describe('btlinkd backup, without a daemon', () => {
     assert.deepEqual(await readdir(join(one.state, 'keys')), ['home.key'])
   })
 
-  it('refuses what is broken, each with a line, and changes nothing (R19)', async (t) => {
+  it('refuses what is broken, each with a line, and changes nothing (R20)', async (t) => {
     const one = await box(t)
     assert.equal((await one.backup('create', one.file)).code, 0)
     const whole = await readFile(one.file)
@@ -278,7 +278,7 @@ describe('btlinkd reset, without a daemon', () => {
   })
 })
 
-it('a damaged key file is named with what to do, and no other takes its name (R24)', async (t) => {
+it('a damaged key file is named with what to do, and no other takes its name (R21)', async (t) => {
   const one = await box(t)
   const path = join(one.state, 'keys', 'home.key')
   await truncate(path, 20)

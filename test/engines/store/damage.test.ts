@@ -88,7 +88,7 @@ const damages: [string, (state: string, database: string) => Promise<void>][] = 
 
 describe('a damaged database', () => {
   for (const [name, damage] of damages) {
-    it(`${name} is put back from its good copy, and no number is used twice (R24)`, async (t) => {
+    it(`${name} is put back from its good copy, and no number is used twice (R21)`, async (t) => {
       const { state, database } = await boxWithSite(t)
       await damage(state, database)
       const store = makeStore(state)
@@ -113,7 +113,7 @@ describe('a damaged database', () => {
     ['middle', 5000, 1008],
     ['end', -2000, 1008],
   ] as const) {
-    it(`loses nothing else by damage to the ${name} of its log (R24)`, async (t) => {
+    it(`loses nothing else by damage to the ${name} of its log (R21)`, async (t) => {
       const { state, database } = await boxWithSite(t)
       const wal = `${database}-wal`
       const { size } = await stat(wal)
@@ -135,7 +135,7 @@ describe('a damaged database', () => {
     assert.equal((await store.health()).status, 'ok')
   })
 
-  it('that is gone without a copy is named where the box has content, never begun anew (R24)', async (t) => {
+  it('that is gone without a copy is named where the box has content, never begun anew (R21)', async (t) => {
     const { state, database } = await boxWithSite(t)
     await settle(state)
     await rm(`${database}.snapshot`)

@@ -84,7 +84,7 @@ const EVIL_NAMES = [
 ]
 
 describe('a broken backup', () => {
-  it('changes nothing and says why, whatever is wrong with it (R19, R24)', async (t) => {
+  it('changes nothing and says why, whatever is wrong with it (R20, R21)', async (t) => {
     const home = await tempFolder(t)
     const { state } = await makeBox(join(home, 'old'), 'old')
     const sound = await open(

@@ -66,7 +66,7 @@ async function killEverywhere(
 }
 
 describe('a restore', () => {
-  it('killed before any change of the disk leaves the old box or the new one (R19)', async (t) => {
+  it('killed before any change of the disk leaves the old box or the new one (R20)', async (t) => {
     const home = await tempFolder(t)
     await makeBox(join(home, 'old'), 'old')
     const backup = await backupOf(await makeBox(join(home, 'new'), 'new'), { config: 'log: {}\n' })
@@ -119,7 +119,7 @@ describe('a restore', () => {
     )
   })
 
-  it('killed by a signal at any time leaves the old box or the new one (R19)', async (t) => {
+  it('killed by a signal at any time leaves the old box or the new one (R20)', async (t) => {
     const home = await tempFolder(t)
     const old = join(home, 'old')
     await makeBox(old, 'old')

@@ -20,7 +20,7 @@ describe('a backup that no box would take', () => {
     'an empty key': [/is damaged/, (path) => writeFile(path, '')],
   }
   for (const [what, [why, make]] of Object.entries(odd)) {
-    it(`is not made of ${what}, which is named (R19)`, async (t) => {
+    it(`is not made of ${what}, which is named (R20)`, async (t) => {
       const state = await tempFolder(t)
       const box = await makeBox(state, 'home')
       const path = join(state, 'keys', 'other.key')

@@ -98,7 +98,7 @@ it('a leftover in the folder of the configuration is removed by who may', async 
   assert.ok(!existsSync(`${config}.restoring`))
 })
 
-it('a restore while the clock stands keeps what the one before put aside (R19)', async (t) => {
+it('a restore while the clock stands keeps what the one before put aside (R20)', async (t) => {
   const home = await tempFolder(t)
   const state = join(home, 'old')
   await makeBox(state, 'old')

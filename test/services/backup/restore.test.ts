@@ -29,7 +29,7 @@ describe('a restored box', () => {
     assert.equal(store.sites.reserveSeq(box.key, EMPTY, 0), 6002)
   })
 
-  it('knows the numbers of its good copy where its database cannot be read (R24)', async (t) => {
+  it('knows the numbers of its good copy where its database cannot be read (R21)', async (t) => {
     const box = await makeBox(await tempFolder(t), 'home')
     const backup = await backupOf(box)
     const later = makeStore(box.state)
@@ -43,7 +43,7 @@ describe('a restored box', () => {
     assert.equal(store.sites.reserveSeq(box.key, EMPTY, 0), 6002)
   })
 
-  it('comes to be over a database that nobody can read (R24)', async (t) => {
+  it('comes to be over a database that nobody can read (R21)', async (t) => {
     const box = await makeBox(await tempFolder(t), 'home')
     const backup = await backupOf(box)
     await writeFile(join(box.state, 'state.db'), 'no database'.repeat(1000))

@@ -182,7 +182,7 @@ describe('keys and owners', () => {
 })
 
 describe('the configuration', () => {
-  it('that is broken gives way to the last valid one, and is kept (R24)', async (t) => {
+  it('that is broken gives way to the last valid one, and is kept (R21)', async (t) => {
     const folder = await tempFolder(t, 'btl-config')
     const configFile = join(folder, 'btlinkd.yaml')
     await writeFile(configFile, 'mode: [')

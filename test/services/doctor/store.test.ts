@@ -24,7 +24,7 @@ describe('the store', () => {
     await file.close()
   }
 
-  it('is found to have lost a bit; the file is taken out, and no torrent takes it for whole (R24)', async (t) => {
+  it('is found to have lost a bit; the file is taken out, and no torrent takes it for whole (R21)', async (t) => {
     const { state, facts, look, mend } = await createPatient(t)
     const store = await withStore(state)
     const good = await store.blobs.put(
@@ -60,7 +60,7 @@ describe('the store', () => {
     assert.match(await mend('store'), /^took 0 /)
   })
 
-  it('has its database read page by page, without a change to it (R24)', async (t) => {
+  it('has its database read page by page, without a change to it (R21)', async (t) => {
     const { state, look } = await createPatient(t)
     assert.equal((await look('database')).state, 'unknown')
     const store = await withStore(state)
