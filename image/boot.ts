@@ -34,7 +34,8 @@ const run = promisify(execFile)
 const OUT = fileURLToPath(new URL('out', import.meta.url))
 // What the console of a Pi says, in this order.
 const PI_STEPS: [string, RegExp][] = [
-  ['U-Boot', /U-Boot 20\d\d\.\d\d[^\r\n]*/],
+  // Its first lines go to the other port, which nothing reads.
+  ['U-Boot', /Booting: mmc 0/],
   ['kernel of the image', /Machine model: Raspberry Pi 3[^\r\n]*|Welcome to [^\r\n]*/],
   ['attempt counted', /btlinkd_\S+\+3\.efi is now \S+\+2-1\.efi/],
   ['version called good', /btlinkd_\S+\+2-1\.efi is now \S+\.efi/],

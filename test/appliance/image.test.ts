@@ -141,6 +141,8 @@ dht:
     assert.match(text, /\/dev\/mapper\/root\s+erofs\s+ro/)
     assert.match(text, /^root L/m)
     assert.match(text, /touch: .*Read-only/)
+    // It is checked as it is read, so not read whole at the start as well.
+    assert.doesNotMatch(box.console(), /Finished systemd-fsck-root/)
     const { text: shadow } = await box.shell(
       'cut -d: -f2 /etc/shadow | grep -v "^[!*]" || echo none',
     )
