@@ -92,8 +92,9 @@ async function cut(box: ProofBox, what: string, moment: string): Promise<void> {
     `systemd-run --quiet --unit=proof-apply -E BTLINKD_UPDATE__CHANNEL=${box.channel('good')} btlinkd update apply --no-reboot`,
   )
   const isOver = '[ "$(systemctl show -P SubState proof-apply)" != running ]'
-  // Moments are short, and every look slows the machine.
-  await until(box, what, `{ ${moment}; } || ${isOver}`, 200)
+  // Moments are shorter than the way there and back.
+  const looks = `while ! { ${moment}; } && ! ${isOver}; do sleep 0.1; done`
+  await machine.shell(looks, WAIT_MS)
   const { code } = await machine.shell(isOver)
   const seen = await machine.shell(
     'ls -A /var/lib/btlinkd-update /boot/EFI/Linux; cat $(cat /run/slot-b)/stat; journalctl -u proof-apply -o cat --no-pager',

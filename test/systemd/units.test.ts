@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { describe, it } from 'node:test'
+import { supervisorLimits } from '../../src/app/roles/supervisor.ts'
 import { missing, run } from '../support/processes.ts'
 import { ROOT } from '../support/sources.ts'
 import { type Cleanup, tempFolder } from '../support/temp.ts'
@@ -81,6 +82,15 @@ describe('the units of systemd (R05, R17)', { skip: missing(ANALYZE) }, () => {
       assert.ok(Number(exposure) <= MOST_EXPOSED, stdout + stderr)
     })
   }
+
+  it('wait no longer before they start a role again than its supervisor elsewhere', () => {
+    const roles = services.filter((unit) => valuesOf(unit, 'Restart').includes('on-failure'))
+    assert.equal(roles.length, 3)
+    for (const unit of roles) {
+      const [longest] = valuesOf(unit, 'RestartMaxDelaySec')
+      assert.equal(longest, `${supervisorLimits.maxDelayMs / 1000}s`, unit)
+    }
+  })
 
   it('have nothing that systemd does not understand', async (t) => {
     const root = await rootOfUnits(t)

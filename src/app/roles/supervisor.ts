@@ -25,6 +25,7 @@ export interface SupervisorLimits {
   /** A role that ran this long is restarted at once, as if it never failed. */
   steadyMs: number
   firstDelayMs: number
+  /** What dies at every start takes a good part of a core; a house without its names takes more. */
   maxDelayMs: number
   /** SIGKILL follows SIGTERM after this. */
   stopMs: number
@@ -33,7 +34,7 @@ export interface SupervisorLimits {
 export const supervisorLimits: SupervisorLimits = {
   steadyMs: 10_000,
   firstDelayMs: 100,
-  maxDelayMs: 30_000,
+  maxDelayMs: 2000,
   stopMs: 4500,
 }
 
