@@ -40,8 +40,8 @@ function check(what: string, ok: boolean, detail: string): void {
 }
 
 /** Waits until the command ends with 0. */
-async function until(box: ProofBox, what: string, command: string, pauseMs = 2000): Promise<void> {
-  for (const end = Date.now() + WAIT_MS; Date.now() < end; await sleep(pauseMs))
+async function until(box: ProofBox, what: string, command: string): Promise<void> {
+  for (const end = Date.now() + WAIT_MS; Date.now() < end; await sleep(2000))
     if ((await box.machine.shell(command)).code === 0) return
   throw new Error(`${what} does not come: ${oneLine(box.machine.console().slice(-2000))}`)
 }
