@@ -1,6 +1,7 @@
 /**
  * Files that survive a power cut whole: the data reaches the disk first, then the name, then the folder
- * that holds the name (fsync(2): a new name is not durable before its folder is synced).
+ * that holds the name (fsync(2): a new name is not durable before its folder is synced). Linux gives a
+ * renamed file of FAT a new entry that says it is empty, and its size only when the file is synced again.
  */
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -19,10 +20,21 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/** Makes the name durable of a file, whose data is already synced, that another program has just named. */
+export async function syncName(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await syncFolder(dirname(path))
+}
+
 /** Gives what is already synced its name. */
 export async function renameDurably(from: string, to: string): Promise<void> {
   await rename(from, to)
-  await syncFolder(dirname(to))
+  await syncName(to)
 }
 
 export interface DurableOptions {
@@ -60,5 +72,5 @@ export async function writeDurably(
     await rm(fresh, { force: true }).catch(() => undefined)
     throw error
   }
-  await syncFolder(dirname(path))
+  await syncName(path)
 }

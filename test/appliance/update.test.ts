@@ -7,7 +7,7 @@ import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -112,6 +112,21 @@ describe('R19 an update on a disk', { skip }, () => {
     await one.runningIsIntact()
     // Nothing of half a gigabyte stays behind.
     assert.deepEqual(await readdir(one.disk.options.folder), ['notes.json'])
+  })
+
+  it('with a kernel that the power cut left empty is incomplete, and goes in after', async (t) => {
+    const one = await bench(t)
+    const slots = slotsOf(one.disk)
+    await one.install(one.release)
+    const kernel = await slots.fileOf('kernel', '0.2.0')
+    const whole = await readFile(kernel ?? '')
+    await writeFile(kernel ?? '', '')
+    const [torn] = await slots.slots(signal)
+    assert.deepEqual([torn?.version, torn?.boot], ['0.2.0', 'incomplete'])
+    assert.equal(await one.install(one.release), '0.2.0')
+    assert.ok((await readFile(kernel ?? '')).equals(whole))
+    const [mended] = await slots.slots(signal)
+    assert.deepEqual([mended?.version, mended?.boot], ['0.2.0', 'trying'])
   })
 
   it('is refused unsigned or older, and the disk is not touched', async (t) => {

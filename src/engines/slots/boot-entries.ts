@@ -4,7 +4,7 @@
  */
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { renameDurably } from '../../base/durable-file.ts'
+import { renameDurably, syncName } from '../../base/durable-file.ts'
 import { codeOf } from '../../base/errors.ts'
 
 const ENTRY = /^btlinkd_([0-9][0-9a-z.~]{0,39})(?:\+(\d{1,3})(?:-(\d{1,3}))?)?\.efi$/
@@ -44,11 +44,18 @@ export async function readEntries(esp: string): Promise<BootEntry[]> {
   return entries
 }
 
-/** Removes what a cut left half written. */
+/** Removes what a cut left half written, or renamed and empty. */
 export async function sweepEntries(esp: string): Promise<void> {
   const folder = entriesFolder(esp)
+  const empty = (await readEntries(esp)).filter(({ bytes }) => bytes === 0).map(({ name }) => name)
   for (const name of await namesIn(folder))
-    if (LEFT_OVER.test(name)) await rm(join(folder, name), { force: true })
+    if (LEFT_OVER.test(name) || empty.includes(name)) await rm(join(folder, name), { force: true })
+}
+
+/** Makes durable what systemd-sysupdate has just named. */
+export async function syncEntries(esp: string, version: string): Promise<void> {
+  for (const entry of await readEntries(esp))
+    if (entry.version === version) await syncName(join(entriesFolder(esp), entry.name))
 }
 
 async function recount(esp: string, entry: BootEntry, counter: string): Promise<void> {

@@ -13,6 +13,7 @@ import {
   giveUp,
   readEntries,
   sweepEntries,
+  syncEntries,
 } from './boot-entries.ts'
 import { InstallFailed, NoRoomOnEsp, NoSuchSlot, NotAnImage } from './errors.ts'
 import { createSysupdate, type Listed } from './sysupdate.ts'
@@ -105,7 +106,7 @@ export function createSlots(
   function slotOf({ version, isIncomplete }: Listed, running: string, entry?: BootEntry): Slot {
     const isRunning = version === running
     const slot = { version, isRunning }
-    if (!entry || isIncomplete) return { ...slot, boot: 'incomplete' }
+    if (!entry || entry.bytes === 0 || isIncomplete) return { ...slot, boot: 'incomplete' }
     if (entry.triesLeft === undefined) return { ...slot, boot: 'good' }
     if (entry.triesLeft === 0) return { ...slot, boot: 'bad' }
     return { ...slot, boot: 'trying', triesLeft: entry.triesLeft }
@@ -183,6 +184,7 @@ export function createSlots(
         if (signal.aborted) throw error
         throw new InstallFailed(version, messageOf(error), { cause: error })
       }
+      await syncEntries(await findEsp(), version)
       // What is older than that which runs is passed over by the boot loader until this.
       await select(version, signal)
     },

@@ -49,6 +49,8 @@ describe('the kernels on the boot partition (R19)', () => {
 
   it('are swept of what a cut left half written', async (t) => {
     const { folder, names } = await esp(t, ['.#btlinkd_0.2.0.efi8a1', 'btlinkd_0.1.0.efi'])
+    // Renamed and empty: what FAT has where the power went before the file was synced again.
+    await writeFile(join(entriesFolder(folder), 'btlinkd_0.2.0+2-0.efi'), '')
     await sweepEntries(folder)
     assert.deepEqual(await names(), ['btlinkd_0.1.0.efi'])
   })
